@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/blocks.c - the block files: blocks/<generation>/<uid>[.<section>], one record a block.
+ *
+ * A record has a head and then the bytes, at a fixed distance from the next, so that a file with
+ * gaps is sparse.  The head's sum covers the account, the key, the number, the length and the bytes:
+ * a record that was cut, swapped, moved or damaged is as if absent.  What was written or read last
+ * is also held in memory, verified.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/bodies.h"
+#include "cache/private.h"
+
+#define MAGIC       "mailfsB1"
+#define HEAD_SIZE   64
+#define SUM_SIZE    32
+#define RECORD_SIZE (HEAD_SIZE + CACHE_BLOCK_SIZE)
+#define FLAG_END    1
+#define HOT_MAX     ((gsize)16 * 1024 * 1024)
+
+typedef struct {
+    BodyKey body;
+    guint32 number;
+} HotKey;
+
+typedef struct {
+    HotKey key; /* first: a HotBlock is its own key */
+    Block block;
+    GList link;
+} HotBlock;
+
+struct Blocks {
+    char *account;
+    int fd; /* of blocks/ */
+    Bodies *bodies;
+    EVP_MD *digest;
+    GHashTable *hot;
+    GQueue hot_order; /* the last used at the head */
+    gsize hot_bytes;
+    guint n_damaged;
+    gboolean has_complained;
+};
+
+/* --- memory --- */
+
+static guint hot_hash(gconstpointer data)
+{
+    const HotKey *key = data;
+
+    return key->body.uid * 2654435761u ^ key->body.generation * 40503u ^ key->number * 97u ^
+           g_direct_hash(key->body.section);
+}
+
+static gboolean hot_equal(gconstpointer a, gconstpointer b)
+{
+    const HotKey *left = a, *right = b;
+
+    return left->body.uid == right->body.uid && left->body.generation == right->body.generation &&
+           left->number == right->number && left->body.section == right->body.section;
+}
+
+static void hot_drop(Blocks *blocks, HotBlock *hot)
+{
+    blocks->hot_bytes -= g_bytes_get_size(hot->block.bytes);
+    g_queue_unlink(&blocks->hot_order, &hot->link);
+    g_hash_table_remove(blocks->hot, hot);
+    g_bytes_unref(hot->block.bytes);
+    g_free(hot);
+}
+
+static HotBlock *hot_get(Blocks *blocks, const BodyKey *key, guint32 number)
+{
+    HotKey wanted = {*key, number};
+    HotBlock *hot = g_hash_table_lookup(blocks->hot, &wanted);
+
+    if (hot) {
+        g_queue_unlink(&blocks->hot_order, &hot->link);
+        g_queue_push_head_link(&blocks->hot_order, &hot->link);
+    }
+    return hot;
+}
+
+static Block hot_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes,
+                     gboolean is_end)
+{
+    HotBlock *hot = hot_get(blocks, key, number);
+
+    if (hot)
+        hot_drop(blocks, hot);
+    hot = g_new0(HotBlock, 1);
+    hot->key = (HotKey){*key, number};
+    hot->block = (Block){g_bytes_ref(bytes), is_end};
+    hot->link.data = hot;
+    g_hash_table_add(blocks->hot, hot);
+    g_queue_push_head_link(&blocks->hot_order, &hot->link);
+    blocks->hot_bytes += g_bytes_get_size(bytes);
+    while (blocks->hot_bytes > HOT_MAX && blocks->hot_order.length > 1)
+        hot_drop(blocks, blocks->hot_order.tail->data);
+    return hot->block;
+}
+
+static void hot_drop_if(Blocks *blocks, guint32 generation, guint32 uid)
+{
+    for (GList *link = blocks->hot_order.head, *next; link; link = next) {
+        HotBlock *hot = link->data;
+
+        next = link->next;
+        if (hot->key.body.generation == generation && (!uid || hot->key.body.uid == uid))
+            hot_drop(blocks, hot);
+    }
+}
+
+/* --- files --- */
+
+static int open_generation(Blocks *blocks, guint32 generation, gboolean make)
+{
+    char name[16];
+
+    g_snprintf(name, sizeof name, "%u", generation);
+    if (make && mkdirat(blocks->fd, name, 0700) < 0 && errno != EEXIST)
+        return -1;
+    return openat(blocks->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static void file_name(char *name, gsize size, guint32 uid, const char *section)
+{
+    g_snprintf(name, (gulong)size, "%u%s%s", uid, *section ? "." : "", section);
+}
+
+/* The file of a body, or -1: also when it is not a plain file of ours alone. */
+static int open_body(Blocks *blocks, const BodyKey *key, int flags)
+{
+    int dir = open_generation(blocks, key->generation, (flags & O_CREAT) != 0), fd;
+    char name[160];
+    struct stat st;
+
+    if (dir < 0)
+        return -1;
+    file_name(name, sizeof name, key->uid, key->section);
+    fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    close(dir);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid())
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static off_t record_offset(guint32 number)
+{
+    return (off_t)number * RECORD_SIZE;
+}
+
+static void make_head(Blocks *blocks, const BodyKey *key, guint32 number, const guint8 *bytes,
+                      gsize len, gboolean is_end, guint8 head[HEAD_SIZE])
+{
+    g_autofree char *text = g_strdup_printf("%s/%u/%u/%s/%u/%zu/%d", blocks->account,
+                                            key->generation, key->uid, key->section, number, len,
+                                            is_end);
+    guint32 words[2] = {GUINT32_TO_LE((guint32)len), GUINT32_TO_LE(is_end ? FLAG_END : 0)};
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    guint8 sum[EVP_MAX_MD_SIZE];
+
+    EVP_DigestInit_ex2(context, blocks->digest, NULL);
+    EVP_DigestUpdate(context, text, strlen(text) + 1);
+    EVP_DigestUpdate(context, bytes, len);
+    EVP_DigestFinal_ex(context, sum, NULL);
+    EVP_MD_CTX_free(context);
+    memset(head, 0, HEAD_SIZE);
+    memcpy(head, MAGIC, 8);
+    memcpy(head + 8, words, sizeof words);
+    memcpy(head + HEAD_SIZE - SUM_SIZE, sum, SUM_SIZE);
+}
+
+/* The length that a head tells, or -1 when it is none. */
+static gssize parse_head(const guint8 head[HEAD_SIZE], gboolean *ret_is_end)
+{
+    guint32 words[2];
+
+    memcpy(words, head + 8, sizeof words);
+    if (memcmp(head, MAGIC, 8) != 0 || GUINT32_FROM_LE(words[0]) > CACHE_BLOCK_SIZE)
+        return -1;
+    *ret_is_end = GUINT32_FROM_LE(words[1]) & FLAG_END;
+    return GUINT32_FROM_LE(words[0]);
+}
+
+/* NULL when there is none or it is damaged. */
+static GBytes *read_record(Blocks *blocks, int fd, const BodyKey *key, guint32 number,
+                           gboolean *ret_is_end)
+{
+    g_autofree guint8 *record = g_malloc(RECORD_SIZE);
+    guint8 head[HEAD_SIZE];
+    ssize_t n = pread(fd, record, RECORD_SIZE, record_offset(number));
+    gssize len = n >= HEAD_SIZE ? parse_head(record, ret_is_end) : -1;
+
+    if (n < HEAD_SIZE || memcmp(record, (guint8[8]){0}, 8) == 0)
+        return NULL; /* a gap */
+    if (len >= 0 && n >= HEAD_SIZE + len) {
+        make_head(blocks, key, number, record + HEAD_SIZE, len, *ret_is_end, head);
+        if (memcmp(head, record, HEAD_SIZE) == 0)
+            return g_bytes_new(record + HEAD_SIZE, len);
+    }
+    blocks->n_damaged++;
+    g_message("a cached block is damaged (message %u/%u, block %u): it will be fetched again",
+              key->generation, key->uid, number);
+    return NULL;
+}
+
+static gboolean write_record(int fd, guint32 number, const guint8 head[HEAD_SIZE], GBytes *bytes)
+{
+    gsize len;
+    const guint8 *data = g_bytes_get_data(bytes, &len);
+    off_t offset = record_offset(number);
+
+    /* The head last: a record without one is a gap. */
+    return pwrite(fd, data, len, offset + HEAD_SIZE) == (ssize_t)len &&
+           pwrite(fd, head, HEAD_SIZE, offset) == HEAD_SIZE;
+}
+
+static void complain(Blocks *blocks, int code)
+{
+    if (!blocks->has_complained)
+        g_message("write to the block cache: %s; going on without", g_strerror(code));
+    blocks->has_complained = TRUE;
+}
+
+static void write_block(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes,
+                        gboolean is_end)
+{
+    int fd = open_body(blocks, key, O_RDWR | O_CREAT);
+    guint8 head[HEAD_SIZE];
+
+    if (fd < 0) {
+        complain(blocks, errno);
+        return;
+    }
+    make_head(blocks, key, number, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), is_end,
+              head);
+    if (write_record(fd, number, head, bytes)) {
+        blocks->has_complained = FALSE;
+        bodies_add(blocks->bodies, key, HEAD_SIZE + g_bytes_get_size(bytes));
+    } else {
+        complain(blocks, errno);
+    }
+    close(fd);
+}
+
+/* --- what others call --- */
+
+Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
+{
+    HotBlock *hot = hot_get(blocks, key, number);
+    g_autoptr(GBytes) bytes = NULL;
+    gboolean is_end = FALSE;
+    int fd;
+
+    if (hot)
+        return hot->block;
+    fd = open_body(blocks, key, O_RDONLY);
+    if (fd < 0)
+        return (Block){NULL, FALSE};
+    bytes = read_record(blocks, fd, key, number, &is_end);
+    close(fd);
+    if (!bytes)
+        return (Block){NULL, FALSE};
+    bodies_touch(blocks->bodies, key);
+    return hot_put(blocks, key, number, bytes, is_end);
+}
+
+gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number)
+{
+    guint8 head[HEAD_SIZE];
+    gboolean is_end, is_here;
+    int fd;
+
+    if (hot_get(blocks, key, number))
+        return TRUE;
+    fd = open_body(blocks, key, O_RDONLY);
+    if (fd < 0)
+        return FALSE;
+    is_here = pread(fd, head, HEAD_SIZE, record_offset(number)) == HEAD_SIZE &&
+              parse_head(head, &is_end) >= 0;
+    close(fd);
+    return is_here;
+}
+
+void blocks_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end)
+{
+    write_block(blocks, key, number, bytes, is_end);
+    hot_put(blocks, key, number, bytes, is_end);
+}
+
+static void unlink_body(Blocks *blocks, guint32 generation, guint32 uid, const char *section)
+{
+    int dir = open_generation(blocks, generation, FALSE);
+    char name[160];
+
+    if (dir < 0)
+        return;
+    file_name(name, sizeof name, uid, section);
+    unlinkat(dir, name, 0);
+    close(dir);
+}
+
+static void on_evicted(guint32 generation, guint32 uid, const char *section, gpointer data)
+{
+    Blocks *blocks = data;
+
+    hot_drop_if(blocks, generation, uid);
+    unlink_body(blocks, generation, uid, section);
+}
+
+void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid)
+{
+    hot_drop_if(blocks, generation, uid);
+    bodies_forget_message(blocks->bodies, generation, uid, on_evicted, blocks);
+}
+
+static void remove_generation(Blocks *blocks, guint32 generation)
+{
+    int dir = open_generation(blocks, generation, FALSE);
+    DIR *list = dir >= 0 ? fdopendir(dir) : NULL;
+    const struct dirent *entry;
+    char name[16];
+
+    while (list && (entry = readdir(list)))
+        unlinkat(dir, entry->d_name, 0);
+    if (list)
+        closedir(list);
+    g_snprintf(name, sizeof name, "%u", generation);
+    unlinkat(blocks->fd, name, AT_REMOVEDIR);
+}
+
+void blocks_forget_generation(Blocks *blocks, guint32 generation)
+{
+    hot_drop_if(blocks, generation, 0);
+    bodies_forget_generation(blocks->bodies, generation);
+    remove_generation(blocks, generation);
+}
+
+/* Calls @func for the number of each generation that has a directory. */
+static void foreach_generation(Blocks *blocks, void (*func)(Blocks *, guint32, gpointer),
+                               gpointer data)
+{
+    int fd = openat(blocks->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    guint64 number;
+
+    while (list && (entry = readdir(list)))
+        if (g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXUINT32, &number, NULL))
+            func(blocks, (guint32)number, data);
+    if (list)
+        closedir(list);
+}
+
+static void note_highest(Blocks *blocks, guint32 generation, gpointer data)
+{
+    guint32 *highest = data;
+
+    *highest = MAX(*highest, generation);
+}
+
+guint32 blocks_highest_generation(Blocks *blocks)
+{
+    guint32 highest = 0;
+
+    foreach_generation(blocks, note_highest, &highest);
+    return highest;
+}
+
+static void remove_unknown(Blocks *blocks, guint32 generation, gpointer data)
+{
+    GHashTable *known = data;
+
+    if (!g_hash_table_contains(known, GUINT_TO_POINTER(generation)))
+        blocks_forget_generation(blocks, generation);
+}
+
+void blocks_sweep(Blocks *blocks, GHashTable *generations)
+{
+    foreach_generation(blocks, remove_unknown, generations);
+}
+
+void blocks_flush(Blocks *blocks)
+{
+    bodies_flush(blocks->bodies, on_evicted, blocks);
+}
+
+guint64 blocks_total(const Blocks *blocks)
+{
+    return bodies_total(blocks->bodies);
+}
+
+guint blocks_n_damaged(const Blocks *blocks)
+{
+    return blocks->n_damaged;
+}
+
+Blocks *blocks_open(Cache *cache, GError **error)
+{
+    Blocks *blocks;
+    int fd;
+
+    if (mkdirat(cache->dir_fd, "blocks", 0700) < 0 && errno != EEXIST)
+        fd = -1;
+    else
+        fd = openat(cache->dir_fd, "blocks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "open the cache %s/blocks: %s", cache->dir,
+                    g_strerror(errno));
+        return NULL;
+    }
+    blocks = g_new0(Blocks, 1);
+    blocks->fd = fd;
+    blocks->account = g_path_get_basename(cache->dir);
+    blocks->bodies = bodies_new(cache);
+    blocks->digest = EVP_MD_fetch(NULL, "BLAKE2b512", NULL);
+    blocks->hot = g_hash_table_new(hot_hash, hot_equal);
+    return blocks;
+}
+
+void blocks_close(Blocks *blocks)
+{
+    if (!blocks)
+        return;
+    while (blocks->hot_order.head)
+        hot_drop(blocks, blocks->hot_order.head->data);
+    g_hash_table_unref(blocks->hot);
+    bodies_free(blocks->bodies);
+    EVP_MD_free(blocks->digest);
+    close(blocks->fd);
+    g_free(blocks->account);
+    g_free(blocks);
+}

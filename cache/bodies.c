@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/bodies.c - how much each body takes on disk and when it was last used; eviction. */
+#include "cache/bodies.h"
+
+#define DISK_BLOCK 4096
+#define EVICT_STEP 64
+
+typedef struct {
+    BodyKey key; /* first: a Change is its own key */
+    guint64 bytes;
+} Change;
+
+struct Bodies {
+    Cache *cache;
+    guint64 total;
+    GHashTable *changes; /* since the last flush */
+};
+
+static guint change_hash(gconstpointer data)
+{
+    const BodyKey *key = data;
+
+    return key->uid * 2654435761u ^ key->generation ^ g_direct_hash(key->section);
+}
+
+static gboolean change_equal(gconstpointer a, gconstpointer b)
+{
+    const BodyKey *left = a, *right = b;
+
+    return left->uid == right->uid && left->generation == right->generation &&
+           left->section == right->section;
+}
+
+Bodies *bodies_new(Cache *cache)
+{
+    Bodies *bodies = g_new0(Bodies, 1);
+    sqlite3_stmt *sum = index_get(cache->index, SQL_SUM_BODIES);
+
+    bodies->cache = cache;
+    bodies->changes = g_hash_table_new_full(change_hash, change_equal, g_free, NULL);
+    if (index_step(cache->index, sum))
+        bodies->total = (guint64)sqlite3_column_int64(sum, 0);
+    sqlite3_reset(sum);
+    return bodies;
+}
+
+void bodies_free(Bodies *bodies)
+{
+    g_hash_table_unref(bodies->changes);
+    g_free(bodies);
+}
+
+static Change *change_of(Bodies *bodies, const BodyKey *key)
+{
+    Change *change = g_hash_table_lookup(bodies->changes, key);
+
+    if (!change) {
+        change = g_new0(Change, 1);
+        change->key = *key;
+        g_hash_table_add(bodies->changes, change);
+        index_touch(bodies->cache->index);
+    }
+    return change;
+}
+
+void bodies_add(Bodies *bodies, const BodyKey *key, gsize bytes)
+{
+    gsize taken = (bytes + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+
+    change_of(bodies, key)->bytes += taken;
+    bodies->total += taken;
+}
+
+void bodies_touch(Bodies *bodies, const BodyKey *key)
+{
+    change_of(bodies, key);
+}
+
+static void put_change(Bodies *bodies, const Change *change)
+{
+    sqlite3_stmt *put = index_get(bodies->cache->index, SQL_PUT_BODY);
+
+    sqlite3_bind_int64(put, 1, message_key(change->key.generation, change->key.uid));
+    sqlite3_bind_text(put, 2, change->key.section, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(put, 3, (gint64)change->bytes);
+    sqlite3_bind_int64(put, 4, g_get_real_time() / G_USEC_PER_SEC);
+    index_run(bodies->cache->index, put);
+}
+
+/* Removes the row; the file is the evict function's. */
+static void drop_row(Bodies *bodies, gint64 id, const char *section)
+{
+    sqlite3_stmt *delete = index_get(bodies->cache->index, SQL_DELETE_BODY);
+    guint64 bytes = 0;
+
+    sqlite3_bind_int64(delete, 1, id);
+    sqlite3_bind_text(delete, 2, section, -1, SQLITE_TRANSIENT);
+    if (index_step(bodies->cache->index, delete))
+        bytes = (guint64)sqlite3_column_int64(delete, 0);
+    index_run(bodies->cache->index, delete);
+    bodies->total -= MIN(bytes, bodies->total);
+}
+
+typedef struct {
+    gint64 id;
+    char *section;
+} Victim;
+
+static void victim_clear(gpointer data)
+{
+    g_free(((Victim *)data)->section);
+}
+
+static GArray *oldest(Bodies *bodies)
+{
+    sqlite3_stmt *select = index_get(bodies->cache->index, SQL_OLDEST_BODIES);
+    GArray *victims = g_array_new(FALSE, FALSE, sizeof(Victim));
+
+    g_array_set_clear_func(victims, victim_clear);
+    sqlite3_bind_int(select, 1, EVICT_STEP);
+    while (index_step(bodies->cache->index, select)) {
+        Victim victim = {sqlite3_column_int64(select, 0),
+                         g_strdup((const char *)sqlite3_column_text(select, 1))};
+
+        g_array_append_val(victims, victim);
+    }
+    return victims;
+}
+
+static void evict(Bodies *bodies, BodiesEvictFunc func, gpointer data)
+{
+    while (bodies->total > bodies->cache->size_max) {
+        g_autoptr(GArray) victims = oldest(bodies);
+
+        if (!victims->len) {
+            bodies->total = 0;
+            return;
+        }
+        for (guint i = 0; i < victims->len && bodies->total > bodies->cache->size_max; i++) {
+            Victim *victim = &g_array_index(victims, Victim, i);
+
+            drop_row(bodies, victim->id, victim->section);
+            func((guint32)((guint64)victim->id >> 32), (guint32)victim->id, victim->section, data);
+        }
+    }
+}
+
+void bodies_flush(Bodies *bodies, BodiesEvictFunc func, gpointer data)
+{
+    GHashTableIter iter;
+    gpointer change;
+
+    g_hash_table_iter_init(&iter, bodies->changes);
+    while (g_hash_table_iter_next(&iter, &change, NULL))
+        put_change(bodies, change);
+    g_hash_table_remove_all(bodies->changes);
+    evict(bodies, func, data);
+}
+
+void bodies_forget_message(Bodies *bodies, guint32 generation, guint32 uid, BodiesEvictFunc func,
+                           gpointer data)
+{
+    sqlite3_stmt *delete = index_get(bodies->cache->index, SQL_DELETE_BODIES_OF);
+
+    bodies_flush(bodies, func, data);
+    sqlite3_bind_int64(delete, 1, message_key(generation, uid));
+    while (index_step(bodies->cache->index, delete)) {
+        g_autofree char *section = g_strdup((const char *)sqlite3_column_text(delete, 0));
+
+        bodies->total -= MIN((guint64)sqlite3_column_int64(delete, 1), bodies->total);
+        func(generation, uid, section, data);
+    }
+}
+
+void bodies_forget_generation(Bodies *bodies, guint32 generation)
+{
+    sqlite3_stmt *delete = index_get(bodies->cache->index, SQL_DELETE_BODIES_OF_GENERATION);
+    GHashTableIter iter;
+    gpointer change;
+
+    g_hash_table_iter_init(&iter, bodies->changes);
+    while (g_hash_table_iter_next(&iter, &change, NULL))
+        if (((Change *)change)->key.generation == generation) {
+            bodies->total -= MIN(((Change *)change)->bytes, bodies->total);
+            g_hash_table_iter_remove(&iter);
+        }
+    sqlite3_bind_int64(delete, 1, message_key(generation, 0));
+    sqlite3_bind_int64(delete, 2, message_key(generation + 1, 0));
+    while (index_step(bodies->cache->index, delete))
+        bodies->total -= MIN((guint64)sqlite3_column_int64(delete, 0), bodies->total);
+    index_touch(bodies->cache->index);
+}
+
+guint64 bodies_total(const Bodies *bodies)
+{
+    return bodies->total;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/boxes.c - the tree of mailboxes, in memory and in the index. */
+#include <string.h>
+
+#include "cache/private.h"
+
+#define NUMBER_MAX ((1u << 24) - 1)
+
+void box_free(gpointer data)
+{
+    Box *box = data;
+
+    g_free((char *)box->pub.name);
+    g_free((char *)box->pub.wire);
+    g_free(box->mailboxid);
+    g_array_unref(box->children);
+    g_clear_pointer(&box->rows, g_array_unref);
+    g_free(box);
+}
+
+static Box *box_new(Cache *cache, guint32 id, guint32 parent, const char *name, gboolean is_raw)
+{
+    Box *box = g_new0(Box, 1);
+
+    box->pub.id = id;
+    box->pub.parent = parent;
+    box->pub.name = g_strdup(name);
+    box->pub.is_raw = is_raw;
+    box->pub.changed = g_get_real_time() / G_USEC_PER_SEC;
+    box->children = g_array_new(FALSE, FALSE, sizeof(guint32));
+    g_hash_table_insert(cache->boxes, GUINT_TO_POINTER(id), box);
+    return box;
+}
+
+static void adopt(Cache *cache, const Box *child)
+{
+    Box *parent = boxes_get(cache, child->pub.parent);
+
+    if (parent && child->pub.id != CACHE_ROOT)
+        g_array_append_val(parent->children, child->pub.id);
+}
+
+Box *boxes_get(Cache *cache, guint32 id)
+{
+    return g_hash_table_lookup(cache->boxes, GUINT_TO_POINTER(id));
+}
+
+const CacheBox *cache_box(Cache *cache, guint32 id)
+{
+    Box *box = boxes_get(cache, id);
+
+    return box ? &box->pub : NULL;
+}
+
+const CacheBox *cache_box_of_generation(Cache *cache, guint32 generation)
+{
+    Box *box = g_hash_table_lookup(cache->generations, GUINT_TO_POINTER(generation));
+
+    return box ? &box->pub : NULL;
+}
+
+const CacheBox *cache_box_next_child(Cache *cache, guint32 id, guint32 after_id)
+{
+    Box *box = boxes_get(cache, id);
+    guint low = 0, high = box ? box->children->len : 0;
+
+    while (low < high) {
+        guint middle = (low + high) / 2;
+
+        if (g_array_index(box->children, guint32, middle) <= after_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return box && low < box->children->len
+               ? cache_box(cache, g_array_index(box->children, guint32, low))
+               : NULL;
+}
+
+guint cache_box_n_children(Cache *cache, guint32 id)
+{
+    Box *box = boxes_get(cache, id);
+
+    return box ? box->children->len : 0;
+}
+
+/* --- the index --- */
+
+guint32 cache_new_number(Cache *cache)
+{
+    guint32 number = cache->next_number;
+    sqlite3_stmt *put;
+
+    if (number > NUMBER_MAX)
+        return 0;
+    cache->next_number++;
+    put = index_get(cache->index, SQL_SET_META);
+    sqlite3_bind_text(put, 1, "next", -1, SQLITE_STATIC);
+    sqlite3_bind_int64(put, 2, cache->next_number);
+    index_run(cache->index, put);
+    return number;
+}
+
+void box_dirty(Cache *cache, Box *box)
+{
+    box->is_dirty = TRUE;
+    index_touch(cache->index);
+}
+
+void box_changed(Cache *cache, Box *box)
+{
+    box->pub.changed = g_get_real_time() / G_USEC_PER_SEC;
+    box_dirty(cache, box);
+    if (cache->news)
+        cache->news->listing_changed(box->pub.id, cache->news_data);
+}
+
+static void bind_bytes(sqlite3_stmt *statement, int nth, const char *text)
+{
+    if (text)
+        sqlite3_bind_blob(statement, nth, text, (int)strlen(text), SQLITE_TRANSIENT);
+}
+
+static void put_box(Cache *cache, Box *box)
+{
+    sqlite3_stmt *put = index_get(cache->index, SQL_PUT_BOX);
+    g_autoptr(MailSet) unlisted =
+        box->n_unlisted ? cache_dup_unlisted(cache, box->pub.id, 1, G_MAXUINT32) : NULL;
+    g_autofree char *text = unlisted ? mail_set_format(unlisted) : NULL;
+
+    sqlite3_bind_int64(put, 1, box->pub.id);
+    sqlite3_bind_int64(put, 2, box->pub.parent);
+    bind_bytes(put, 3, box->pub.name);
+    sqlite3_bind_int(put, 4, box->pub.is_raw);
+    bind_bytes(put, 5, box->pub.wire);
+    sqlite3_bind_int64(put, 6, box->pub.attributes);
+    sqlite3_bind_int64(put, 7, box->pub.generation);
+    sqlite3_bind_int64(put, 8, box->pub.changed);
+    sqlite3_bind_int64(put, 9, box->uidvalidity);
+    sqlite3_bind_int64(put, 10, box->uidnext);
+    sqlite3_bind_int64(put, 11, (gint64)box->modseq);
+    sqlite3_bind_text(put, 12, box->mailboxid, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int(put, 13, box->is_complete);
+    sqlite3_bind_text(put, 14, text, -1, SQLITE_TRANSIENT);
+    index_run(cache->index, put);
+    box->is_dirty = FALSE;
+}
+
+void boxes_flush(Cache *cache)
+{
+    GHashTableIter iter;
+    gpointer box;
+
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &box))
+        if (((Box *)box)->is_dirty && ((Box *)box)->pub.id != CACHE_ROOT)
+            put_box(cache, box);
+}
+
+static char *column_bytes(sqlite3_stmt *row, int nth)
+{
+    const char *bytes = sqlite3_column_blob(row, nth);
+
+    return bytes ? g_strndup(bytes, sqlite3_column_bytes(row, nth)) : NULL;
+}
+
+static void load_box(Cache *cache, sqlite3_stmt *row)
+{
+    g_autofree char *name = column_bytes(row, 2);
+    guint32 id = (guint32)sqlite3_column_int64(row, 0);
+    Box *box;
+
+    if (id == CACHE_ROOT || id > NUMBER_MAX)
+        return;
+    box = box_new(cache, id, (guint32)sqlite3_column_int64(row, 1), name ? name : "",
+                  sqlite3_column_int(row, 3) != 0);
+    box->pub.wire = column_bytes(row, 4);
+    box->pub.attributes = (guint)sqlite3_column_int64(row, 5);
+    box->pub.generation = (guint32)sqlite3_column_int64(row, 6);
+    box->pub.changed = sqlite3_column_int64(row, 7);
+    box->uidvalidity = (guint32)sqlite3_column_int64(row, 8);
+    box->uidnext = (guint32)sqlite3_column_int64(row, 9);
+    box->modseq = (guint64)sqlite3_column_int64(row, 10);
+    box->mailboxid = g_strdup((const char *)sqlite3_column_text(row, 11));
+    box->is_complete = sqlite3_column_int(row, 12) != 0;
+    if (box->pub.generation)
+        g_hash_table_insert(cache->generations, GUINT_TO_POINTER(box->pub.generation), box);
+    cache->next_number = MAX(cache->next_number, MAX(id, box->pub.generation) + 1);
+}
+
+static int compare_ids(gconstpointer a, gconstpointer b)
+{
+    guint32 left = *(const guint32 *)a, right = *(const guint32 *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+void boxes_load(Cache *cache)
+{
+    sqlite3_stmt *all = index_get(cache->index, SQL_ALL_BOXES);
+    GHashTableIter iter;
+    gpointer box;
+
+    box_new(cache, CACHE_ROOT, CACHE_ROOT, "", FALSE);
+    boxes_get(cache, CACHE_ROOT)->pub.attributes = CACHE_BOX_NOSELECT;
+    while (index_step(cache->index, all))
+        load_box(cache, all);
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &box))
+        adopt(cache, box);
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &box))
+        g_array_sort(((Box *)box)->children, compare_ids);
+}
+
+void box_set_generation(Cache *cache, Box *box, guint32 generation)
+{
+    if (box->pub.generation)
+        g_hash_table_remove(cache->generations, GUINT_TO_POINTER(box->pub.generation));
+    box->pub.generation = generation;
+    if (generation)
+        g_hash_table_insert(cache->generations, GUINT_TO_POINTER(generation), box);
+    box_dirty(cache, box);
+}
+
+/* --- a new list from the server --- */
+
+static char *child_key(guint32 parent, const char *name, gboolean is_raw)
+{
+    return g_strdup_printf("%u %d %s", parent, is_raw, name);
+}
+
+static GHashTable *index_children(Cache *cache)
+{
+    GHashTable *known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GHashTableIter iter;
+    gpointer data;
+
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &data)) {
+        Box *box = data;
+
+        if (box->pub.id != CACHE_ROOT)
+            g_hash_table_insert(known, child_key(box->pub.parent, box->pub.name, box->pub.is_raw), box);
+    }
+    return known;
+}
+
+static Box *child_get_or_make(Cache *cache, GHashTable *known, Box *parent, const char *name,
+                              gboolean is_raw, gboolean *ret_changed)
+{
+    g_autofree char *key = child_key(parent->pub.id, name, is_raw);
+    Box *box = g_hash_table_lookup(known, key);
+    guint32 id;
+
+    if (box)
+        return box;
+    id = cache_new_number(cache);
+    if (!id)
+        return NULL;
+    box = box_new(cache, id, parent->pub.id, name, is_raw);
+    box->pub.attributes = CACHE_BOX_NOSELECT;
+    adopt(cache, box);
+    box_dirty(cache, box);
+    box_changed(cache, parent);
+    g_hash_table_insert(known, g_steal_pointer(&key), box);
+    *ret_changed = TRUE;
+    return box;
+}
+
+static void put_attributes(Cache *cache, Box *box, const char *wire, guint attributes,
+                           gboolean *ret_changed)
+{
+    if (box->pub.attributes == attributes && g_strcmp0(box->pub.wire, wire) == 0)
+        return;
+    g_free((char *)box->pub.wire);
+    box->pub.wire = g_strdup(wire);
+    box->pub.attributes = attributes;
+    box_dirty(cache, box);
+    *ret_changed = TRUE;
+}
+
+static void remove_box(Cache *cache, Box *box)
+{
+    Box *parent = boxes_get(cache, box->pub.parent);
+    sqlite3_stmt *delete = index_get(cache->index, SQL_DELETE_BOX);
+
+    if (box->pub.generation) {
+        wants_fail_generation(cache, box->pub.generation);
+        box_forget_messages(cache, box);
+        box_set_generation(cache, box, 0);
+    }
+    for (guint i = 0; parent && i < parent->children->len; i++)
+        if (g_array_index(parent->children, guint32, i) == box->pub.id) {
+            g_array_remove_index(parent->children, i);
+            box_changed(cache, parent);
+            break;
+        }
+    sqlite3_bind_int64(delete, 1, box->pub.id);
+    index_run(cache->index, delete);
+    g_hash_table_remove(cache->boxes, GUINT_TO_POINTER(box->pub.id));
+}
+
+static gboolean remove_unseen(Cache *cache, GHashTable *seen)
+{
+    g_autoptr(GPtrArray) unseen = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer box;
+
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &box))
+        if (((Box *)box)->pub.id != CACHE_ROOT && !g_hash_table_contains(seen, box))
+            g_ptr_array_add(unseen, box);
+    for (guint i = 0; i < unseen->len; i++)
+        remove_box(cache, unseen->pdata[i]);
+    return unseen->len > 0;
+}
+
+/* A box that is only made up as a parent: whatever it was before. */
+static void demote(Cache *cache, GHashTable *seen, GHashTable *listed, gboolean *ret_changed)
+{
+    GHashTableIter iter;
+    gpointer box;
+
+    g_hash_table_iter_init(&iter, seen);
+    while (g_hash_table_iter_next(&iter, &box, NULL))
+        if (!g_hash_table_contains(listed, box))
+            put_attributes(cache, box, NULL, CACHE_BOX_NOSELECT, ret_changed);
+}
+
+void cache_put_boxes(Cache *cache, const CacheBoxNews *boxes, gsize n_boxes)
+{
+    g_autoptr(GHashTable) known = index_children(cache);
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) listed = g_hash_table_new(NULL, NULL);
+    gboolean is_changed = FALSE;
+
+    for (gsize i = 0; i < n_boxes; i++) {
+        Box *box = boxes_get(cache, CACHE_ROOT);
+
+        for (guint n = 0; box && boxes[i].names[n]; n++) {
+            box = child_get_or_make(cache, known, box, boxes[i].names[n], boxes[i].are_raw[n],
+                                    &is_changed);
+            if (box)
+                g_hash_table_add(seen, box);
+        }
+        if (!box || box->pub.id == CACHE_ROOT)
+            continue;
+        put_attributes(cache, box, boxes[i].wire, boxes[i].attributes, &is_changed);
+        g_hash_table_add(listed, box);
+    }
+    demote(cache, seen, listed, &is_changed);
+    is_changed |= remove_unseen(cache, seen);
+    if (is_changed && cache->news)
+        cache->news->boxes_changed(cache->news_data);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/cache.c - opening and closing, the state of the connection, quota, figures. */
+#include <string.h>
+#include <unistd.h>
+
+#include "cache/private.h"
+
+/* --- life --- */
+
+static gint64 meta(Cache *cache, const char *key)
+{
+    sqlite3_stmt *get = index_get(cache->index, SQL_GET_META);
+    gint64 value = 0;
+
+    sqlite3_bind_text(get, 1, key, -1, SQLITE_STATIC);
+    if (index_step(cache->index, get))
+        value = sqlite3_column_int64(get, 0);
+    sqlite3_reset(get);
+    return value;
+}
+
+static void before_commit(gpointer data)
+{
+    Cache *cache = data;
+
+    boxes_flush(cache);
+    blocks_flush(cache->blocks);
+}
+
+static gboolean on_new_generation(gpointer key, gpointer value, gpointer cache)
+{
+    Box *box = value;
+
+    g_clear_pointer(&box->rows, g_array_unref);
+    box->n_unlisted = 0;
+    box->is_complete = box->is_proved = FALSE;
+    box->is_dirty = TRUE;
+    return FALSE;
+}
+
+/* The index is gone while we run: a new one takes its place, with the mailboxes that we know and the
+ * numbers that were given; the messages are fetched again. */
+static void on_damaged(gpointer data)
+{
+    Cache *cache = data;
+    GHashTableIter iter;
+    gpointer value;
+
+    index_close(cache->index);
+    cache->index = index_open(cache->dir, TRUE, NULL);
+    if (!cache->index)
+        g_error("the cache %s cannot be written any more", cache->dir);
+    index_set_before_commit(cache->index, before_commit, cache);
+    index_set_damaged(cache->index, on_damaged, cache);
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Box *box = value;
+        guint32 old = box->pub.generation;
+
+        on_new_generation(NULL, box, cache);
+        if (!old)
+            continue;
+        cache_box_replace(cache, box->pub.id, 0, NULL);
+    }
+    index_touch(cache->index);
+}
+
+static void load(Cache *cache)
+{
+    keywords_load(cache);
+    cache->next_number = 1;
+    boxes_load(cache);
+    cache->next_number = MAX(cache->next_number, (guint32)meta(cache, "next"));
+    cache->sizes_lie = meta(cache, "sizes_lie") != 0;
+}
+
+Cache *cache_open(const MailAccount *account, const CacheOptions *options, GError **error)
+{
+    g_autoptr(Cache) cache = g_new0(Cache, 1);
+    g_autofree char *name = cache_dir_name(account);
+
+    cache->dir = g_build_filename(options->dir, name, NULL);
+    cache->size_max = options->size_max;
+    cache->timeout_us = options->timeout_s * G_USEC_PER_SEC;
+    cache->boxes = g_hash_table_new_full(NULL, NULL, NULL, box_free);
+    cache->generations = g_hash_table_new(NULL, NULL);
+    cache->keywords = g_ptr_array_new_with_free_func(g_free);
+    wants_init(cache);
+    ahead_init(cache);
+    ahead_list_init(cache);
+    listing_init(cache);
+    cache->dir_fd = cache_dir_open(cache->dir, error);
+    if (cache->dir_fd < 0)
+        return NULL;
+    cache->index = index_open(cache->dir, FALSE, error);
+    if (!cache->index)
+        return NULL;
+    cache->blocks = blocks_open(cache, error);
+    if (!cache->blocks)
+        return NULL;
+    load(cache);
+    /* After the loss of an index: its numbers must not come again. */
+    cache->next_number = MAX(cache->next_number, blocks_highest_generation(cache->blocks) + 1);
+    blocks_sweep(cache->blocks, cache->generations);
+    index_set_before_commit(cache->index, before_commit, cache);
+    index_set_damaged(cache->index, on_damaged, cache);
+    return g_steal_pointer(&cache);
+}
+
+void cache_close(Cache *cache)
+{
+    if (!cache)
+        return;
+    wants_free(cache);
+    index_close(cache->index);
+    blocks_close(cache->blocks);
+    listing_free(cache);
+    ahead_list_free(cache);
+    ahead_free(cache);
+    g_ptr_array_unref(cache->keywords);
+    g_hash_table_unref(cache->generations);
+    g_hash_table_unref(cache->boxes);
+    if (cache->dir_fd >= 0)
+        close(cache->dir_fd);
+    g_clear_error(&cache->state_error);
+    g_free(cache->dir);
+    g_free(cache);
+}
+
+void cache_set_news(Cache *cache, const CacheNews *news, gpointer data)
+{
+    cache->news = news;
+    cache->news_data = data;
+}
+
+void cache_set_backend(Cache *cache, const CacheBackend *backend, gpointer data)
+{
+    cache->backend = backend;
+    cache->backend_data = data;
+}
+
+/* --- state --- */
+
+/* Nobody waits for freshness that cannot be had. */
+static void end_fresh_wants(Cache *cache)
+{
+    for (GList *link = cache_wants(cache)->head, *next; link; link = next) {
+        const CacheWant *want = link->data;
+        const CacheBox *box = cache_box(cache, want->box);
+
+        next = link->next;
+        if (want->kind == CACHE_WANT_SYNC && box && box->generation)
+            cache_want_done(cache, want->id, NULL);
+    }
+}
+
+void cache_set_state(Cache *cache, CacheState state, const GError *error)
+{
+    cache->state = state;
+    g_clear_error(&cache->state_error);
+    if (error)
+        cache->state_error = g_error_copy(error);
+    if (state != CACHE_ONLINE)
+        end_fresh_wants(cache);
+}
+
+CacheState cache_state(const Cache *cache)
+{
+    return cache->state;
+}
+
+const GError *cache_state_error(const Cache *cache)
+{
+    return cache->state_error;
+}
+
+CacheAnswer cache_quota(Cache *cache, CacheQuota *ret_quota, guint64 *ret_want, GError **error)
+{
+    if (!cache->quota.is_known && cache->state == CACHE_ONLINE)
+        return wants_answer(cache, &(CacheWant){.kind = CACHE_WANT_QUOTA}, ret_want, error);
+    *ret_quota = cache->quota;
+    return CACHE_FOUND;
+}
+
+void cache_quota_known(Cache *cache, CacheQuota *ret_quota)
+{
+    *ret_quota = cache->quota;
+}
+
+void cache_put_quota(Cache *cache, const CacheQuota *quota)
+{
+    cache->quota = *quota;
+}
+
+void cache_figures(Cache *cache, CacheFigures *ret_figures)
+{
+    *ret_figures = (CacheFigures){
+        .block_bytes = blocks_total(cache->blocks),
+        .block_bytes_max = cache->size_max,
+        .n_boxes = g_hash_table_size(cache->boxes) - 1,
+        .n_wants = wants_count(cache),
+        .n_damaged = blocks_n_damaged(cache->blocks),
+    };
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/cache.h - the hub: what is known of an account, and what is wanted.
+ *
+ * Readers (fs/) ask for what they need.  What is here is answered; what is missing becomes a want, and
+ * the answer is CACHE_WAIT with the want's id: park with cache_wait(), and ask again from the top when
+ * it wakes.  The backend (imap/) takes wants in batches, puts what the server told, and reports each
+ * want done or failed.  Whatever changes is told as news.
+ *
+ * Thread: engine.  Pointers into the cache are borrowed and good until the next call that puts
+ * something or the return to the main loop; hold ids across a wait.
+ */
+#pragma once
+
+#include "mail/mail.h"
+
+typedef struct Cache Cache;
+
+#define CACHE_BLOCK_SIZE 65536
+
+/* --- life (cache/cache.c) --- */
+
+typedef struct {
+    const char *dir;  /* holds one directory an account; created 0700 */
+    guint64 size_max; /* octets of blocks on disk; the index is not counted */
+    guint timeout_s;  /* a want is fulfilled or fails within this time */
+} CacheOptions;
+
+/* Opens or creates the cache of @account.  A damaged index is moved aside and begun anew.  Fails with
+ * LOCAL, also when another process has it open. */
+Cache *cache_open(const MailAccount *account, const CacheOptions *options, GError **error);
+void cache_close(Cache *cache);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cache, cache_close)
+
+/* How the backend stands to the server. */
+typedef enum {
+    CACHE_OFFLINE, /* wants fail at once with the error that cache_set_state() was given */
+    CACHE_ONLINE,
+    CACHE_STALLED, /* connected, but silent for seconds: nobody waits for freshness */
+} CacheState;
+
+/* @error (copied) says why we are offline. */
+void cache_set_state(Cache *cache, CacheState state, const GError *error);
+CacheState cache_state(const Cache *cache);
+/* Why we are offline, or NULL; borrowed. */
+const GError *cache_state_error(const Cache *cache);
+
+typedef struct {
+    guint64 block_bytes, block_bytes_max;
+    guint n_boxes;
+    guint n_wants;
+    guint n_damaged; /* blocks whose checksum failed since the start */
+} CacheFigures;
+
+void cache_figures(Cache *cache, CacheFigures *ret_figures);
+
+/* --- mailboxes (cache/boxes.c) --- */
+
+typedef enum {
+    CACHE_BOX_NOSELECT = 1 << 0, /* only a parent of others */
+    CACHE_BOX_SENT = 1 << 1,     /* special uses (RFC 6154) */
+    CACHE_BOX_DRAFTS = 1 << 2,
+    CACHE_BOX_TRASH = 1 << 3,
+    CACHE_BOX_JUNK = 1 << 4,
+    CACHE_BOX_ARCHIVE = 1 << 5,
+    CACHE_BOX_ALL = 1 << 6,
+    CACHE_BOX_FLAGGED = 1 << 7,
+} CacheBoxAttributes;
+
+#define CACHE_ROOT 0 /* the id of the root, which is no mailbox */
+
+typedef struct {
+    guint32 id;       /* its directory's number; never used again for another */
+    guint32 parent;
+    const char *name; /* one component of the mailbox's name */
+    gboolean is_raw;  /* name is the server's bytes, which do not decode to UTF-8 and back */
+    const char *wire; /* the whole name as the server has it; NULL when it is only a parent */
+    guint attributes; /* CacheBoxAttributes */
+    guint32 generation; /* the number of its messages' present incarnation; 0: none known yet */
+    gint64 changed;   /* Unix seconds of the last change that we noticed */
+} CacheBox;
+
+/* NULL when there is no such box (any more). */
+const CacheBox *cache_box(Cache *cache, guint32 id);
+const CacheBox *cache_box_of_generation(Cache *cache, guint32 generation);
+/* The children of @id in ascending id: the first one beyond @after_id, or NULL. */
+const CacheBox *cache_box_next_child(Cache *cache, guint32 id, guint32 after_id);
+guint cache_box_n_children(Cache *cache, guint32 id);
+
+typedef struct {
+    const char *wire;
+    const char *const *names; /* its components, NULL-ended */
+    const gboolean *are_raw;  /* one a component */
+    guint attributes;
+} CacheBoxNews;
+
+/* The mailboxes that the server has now.  Parents that it does not list are made up; what is not
+ * among them any more goes, with all that is cached of it.  Two boxes with the same components are
+ * told apart by the caller: one of them is_raw. */
+void cache_put_boxes(Cache *cache, const CacheBoxNews *boxes, gsize n_boxes);
+
+/* --- messages (cache/messages.c) --- */
+
+typedef struct {
+    guint32 uid;
+    gboolean is_listed : 1;      /* the rest is known */
+    gboolean is_size_proved : 1; /* the whole message was here once and had this size */
+    MailFlags flags;
+    guint64 size;
+    gint64 date; /* INTERNALDATE, Unix seconds */
+} CacheMessage;
+
+typedef enum {
+    CACHE_FOUND,
+    CACHE_ABSENT, /* there is no such thing */
+    CACHE_WAIT,   /* *ret_want says what for */
+    CACHE_FAILED, /* *error says why */
+} CacheAnswer;
+
+/* Whether @box was compared with the server less than @max_age_us ago, for a listing, or cannot be now;
+ * with G_MAXINT64: at any time since the start. */
+CacheAnswer cache_box_is_fresh(Cache *cache, guint32 box, gint64 max_age_us, guint64 *ret_want,
+                               GError **error);
+
+CacheAnswer cache_find_message(Cache *cache, guint32 box, guint32 uid, CacheMessage *ret_message,
+                               guint64 *ret_want, GError **error);
+/* The same by generation, from memory alone; FALSE when it is gone. */
+gboolean cache_get_message(Cache *cache, guint32 generation, guint32 uid, CacheMessage *ret_message);
+
+/* The newest message with a UID below @before (0: of all), with its envelope. */
+CacheAnswer cache_next_message(Cache *cache, guint32 box, guint32 before, CacheMessage *ret_message,
+                               MailEnvelope **ret_envelope, guint64 *ret_want, GError **error);
+
+/* A new reference, or NULL when the message is gone or not listed. */
+MailEnvelope *cache_dup_envelope(Cache *cache, guint32 generation, guint32 uid);
+
+/* How many messages of @box are known, and the highest UID among them, or 0. */
+guint cache_box_n_messages(Cache *cache, guint32 box);
+guint32 cache_newest_uid(Cache *cache, guint32 box);
+
+/* --- bytes (cache/reads.c) --- */
+
+/* The size to show.  Waits until the message is here where the server's sizes are not to be trusted. */
+CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, guint64 *ret_size,
+                               guint64 *ret_want, GError **error);
+
+/* Whether cache_message_size() would not wait. */
+gboolean cache_size_is_known(Cache *cache, guint32 generation, guint32 uid);
+
+/* Up to @size bytes of a message's section ("" is the whole) from @offset; fewer only at its end. */
+CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char *section,
+                       guint64 offset, gsize size, GByteArray *ret_bytes, guint64 *ret_want,
+                       GError **error);
+/* Whether cache_read() would answer without the network. */
+gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *section, guint64 offset,
+                   gsize size);
+
+/* --- keywords (cache/keywords.c) --- */
+
+/* The bit of @keyword, given out at its first appearance; 0 when all are taken. */
+MailFlags cache_keyword_flag(Cache *cache, const char *keyword);
+/* The keyword of the one bit in @flag, or NULL. */
+const char *cache_keyword(Cache *cache, MailFlags flag);
+
+/* --- quota (cache/cache.c) --- */
+
+typedef struct {
+    gboolean is_known;
+    guint64 used, limit; /* octets */
+} CacheQuota;
+
+CacheAnswer cache_quota(Cache *cache, CacheQuota *ret_quota, guint64 *ret_want, GError **error);
+/* What is known of it already. */
+void cache_quota_known(Cache *cache, CacheQuota *ret_quota);
+void cache_put_quota(Cache *cache, const CacheQuota *quota);
+
+/* --- waiting (cache/wants.c) --- */
+
+/* Called once, from the main loop: @error is NULL when the want was fulfilled (ask again). */
+typedef void (*CacheWakeFunc)(const GError *error, gpointer data);
+
+/* Parks on @want.  Returns a ticket for cache_wait_cancel(). */
+guint64 cache_wait(Cache *cache, guint64 want, CacheWakeFunc wake, gpointer data);
+/* Gives up; wake is not called any more.  A want that nobody waits for and nobody took is dropped. */
+void cache_wait_cancel(Cache *cache, guint64 ticket);
+
+/* --- news (for fs/) --- */
+
+typedef struct {
+    void (*boxes_changed)(gpointer data);
+    /* Before the change: the old state can still be asked for. */
+    void (*message_going)(guint32 box, guint32 uid, gpointer data);
+    void (*flags_changing)(guint32 box, guint32 uid, gpointer data);
+    /* After the change. */
+    void (*listing_changed)(guint32 box, gpointer data); /* messages or flags or children */
+    void (*size_corrected)(guint32 box, guint32 uid, gpointer data);
+    /* All messages of the box are other ones now. */
+    void (*box_replaced)(guint32 box, guint32 old_generation, gpointer data);
+} CacheNews;
+
+void cache_set_news(Cache *cache, const CacheNews *news, gpointer data);
+
+/* --- for backends: wants (cache/wants.c) --- */
+
+typedef enum {
+    CACHE_WANT_BOXES, /* the list of mailboxes */
+    CACHE_WANT_QUOTA,
+    CACHE_WANT_SYNC,  /* compare @box with the server */
+    CACHE_WANT_UIDS,  /* the same, and all its UIDs */
+    CACHE_WANT_LINES, /* list the unlisted messages of @box from @uid down to @low */
+    CACHE_WANT_LINE,  /* list the one message @uid */
+    CACHE_WANT_BLOCK, /* @block of @section of @uid */
+} CacheWantKind;
+
+typedef struct {
+    guint64 id;
+    CacheWantKind kind;
+    guint32 box, generation, uid, block;
+    guint32 low; /* of LINES: the lowest UID */
+    const char *section;  /* interned */
+    guint n_waiting;      /* 0: read-ahead */
+    gboolean is_taken;
+    gint64 deadline_us;   /* monotonic */
+} CacheWant;
+
+typedef struct {
+    /* There are new wants, or waiters for old ones.  Called from the main loop, once for many. */
+    void (*wants_changed)(gpointer data);
+} CacheBackend;
+
+void cache_set_backend(Cache *cache, const CacheBackend *backend, gpointer data);
+
+/* All wants in order of age: CacheWant *; borrowed. */
+const GQueue *cache_wants(Cache *cache);
+/* Marks that a command for it is on the way, or that it is not any more (connection lost). */
+void cache_want_take(Cache *cache, guint64 id);
+void cache_want_put_back(Cache *cache, guint64 id);
+/* Ends the want.  With @error all that wait fail.  An unknown @id is nothing. */
+void cache_want_done(Cache *cache, guint64 id, const GError *error);
+/* Fails all wants that are not taken. */
+void cache_wants_fail(Cache *cache, const GError *error);
+
+/* --- for backends: what the server told (cache/sync.c, messages.c) --- */
+
+typedef struct {
+    guint32 uidvalidity; /* 0: the server tells none, nothing is kept beyond this mount */
+    guint32 uidnext;     /* 0: unknown */
+    guint64 modseq;      /* 0: unknown */
+    const char *mailboxid; /* OBJECTID (RFC 8474), or NULL */
+    gboolean is_complete;  /* all UIDs below uidnext are known */
+    gboolean is_proved;    /* compared at least once since the start */
+} CacheSync;
+
+/* What the index knows of @box.  FALSE when the box is gone. */
+gboolean cache_sync(Cache *cache, guint32 box, CacheSync *ret_sync);
+/* The UIDs known of @box; new. */
+MailSet *cache_dup_uids(Cache *cache, guint32 box);
+/* Up to @n listed messages of @box, the newest, the oldest and some between: to prove by them that it
+ * is the same box; new. */
+MailSet *cache_dup_sample(Cache *cache, guint32 box, guint n);
+/* The UIDs of the unlisted messages of @box from @low to @high; new. */
+MailSet *cache_dup_unlisted(Cache *cache, guint32 box, guint32 low, guint32 high);
+
+/* The server's mailbox is another one than the index knows: all its messages go, and a new generation
+ * begins.  Also the first time that a box is seen. */
+void cache_box_replace(Cache *cache, guint32 box, guint32 uidvalidity, const char *mailboxid);
+/* @uids is all there is: others go, new ones come, unlisted. */
+void cache_put_uids(Cache *cache, guint32 box, const MailSet *uids);
+/* @uids are there; new ones come unlisted. */
+void cache_add_uids(Cache *cache, guint32 box, const MailSet *uids);
+/* The box does not seem to be the one that we know: compare it before it is used again. */
+void cache_box_suspect(Cache *cache, guint32 box);
+/* A message's line.  Its UID may be new. */
+void cache_put_line(Cache *cache, guint32 box, const CacheMessage *message, MailEnvelope *envelope);
+void cache_put_flags(Cache *cache, guint32 box, guint32 uid, MailFlags flags);
+void cache_put_gone(Cache *cache, guint32 box, const MailSet *uids);
+/* The box is as the server has it, up to @uidnext and @modseq (0: unknown); @is_complete as above. */
+void cache_put_synced(Cache *cache, guint32 box, guint32 uidnext, guint64 modseq, gboolean is_complete);
+
+/* --- for backends: blocks (cache/reads.c) --- */
+
+/* Stores a block.  @len is CACHE_BLOCK_SIZE, or less with @is_end.  The caller has checked that UID,
+ * section, origin and length agree with what was asked. */
+void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *section, guint32 block,
+                     const guint8 *bytes, gsize len, gboolean is_end);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/dir.c - the directory of one account's cache: private, and locked by one process. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/private.h"
+
+static int fail(GError **error, const char *path, const char *why)
+{
+    g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "open the cache %s: %s", path, why);
+    return -1;
+}
+
+char *cache_dir_name(const MailAccount *account)
+{
+    g_autoptr(GString) name = g_string_new("imap.");
+    g_autofree char *who =
+        g_strdup_printf("%s@%s.%u", account->user, account->host, account->port);
+
+    for (const char *p = who; *p; p++)
+        if (g_ascii_isalnum(*p) || strchr("@._-+", *p))
+            g_string_append_c(name, *p);
+        else
+            g_string_append_printf(name, "%%%02X", (guchar)*p);
+    if (name->len > 200) {
+        g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, who, -1);
+
+        g_string_truncate(name, 180);
+        g_string_append_printf(name, "~%.16s", hash);
+    }
+    return g_string_free(g_steal_pointer(&name), FALSE);
+}
+
+static gboolean check_private(int fd, const char *path, GError **error)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return fail(error, path, g_strerror(errno)) == 0;
+    if (st.st_uid != geteuid())
+        return fail(error, path, "it belongs to somebody else") == 0;
+    if (st.st_mode & 077)
+        return fail(error, path, "others can look into it (chmod 700 it, or name another)") == 0;
+    return TRUE;
+}
+
+int cache_dir_open(const char *path, GError **error)
+{
+    int fd;
+
+    if (g_mkdir_with_parents(path, 0700) < 0)
+        return fail(error, path, g_strerror(errno));
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return fail(error, path, g_strerror(errno));
+    if (!check_private(fd, path, error)) {
+        close(fd);
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int failed = errno;
+
+        close(fd);
+        return fail(error, path,
+                    failed == EWOULDBLOCK
+                        ? "another mailfs has it open (mount with another -o cache_dir=)"
+                        : g_strerror(failed));
+    }
+    return fd;
+}

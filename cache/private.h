@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/private.h - what the files of cache/ share. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "cache/cache.h"
+
+/* The index: an SQLite database and its prepared statements (cache/index.c). */
+typedef struct Index Index;
+/* The block files (cache/blocks.c). */
+typedef struct Blocks Blocks;
+
+/* One mailbox, as kept in memory. */
+typedef struct {
+    CacheBox pub; /* first: a CacheBox is a Box */
+    GArray *children; /* guint32 ids, ascending */
+    guint32 uidvalidity, uidnext;
+    guint64 modseq;
+    char *mailboxid;
+    gboolean is_complete;
+    gboolean is_proved;
+    gint64 synced_us;  /* monotonic; 0: not since the start */
+    GArray *rows;      /* CacheMessage ascending by UID; NULL until asked for */
+    guint n_unlisted;  /* among rows */
+    gboolean is_dirty; /* its row in the index is behind */
+} Box;
+
+struct Cache {
+    char *dir;
+    int dir_fd; /* also the lock */
+    guint64 size_max;
+    gint64 timeout_us;
+
+    Index *index;
+    Blocks *blocks;
+
+    GHashTable *boxes;       /* id -> Box, owned */
+    GHashTable *generations; /* generation -> Box */
+    guint32 next_number;     /* for box ids and generations, which share one series */
+    GPtrArray *keywords;     /* interned names, in the order of their bits */
+
+    CacheState state;
+    GError *state_error;
+    gboolean sizes_lie;
+    CacheQuota quota;
+
+    struct Wants *wants;
+    struct Ahead *ahead;
+    struct AheadList *ahead_list;
+    struct Listing *listing;
+
+    const CacheNews *news;
+    gpointer news_data;
+    const CacheBackend *backend;
+    gpointer backend_data;
+};
+
+/* --- dir.c --- */
+
+/* Opens (making it, 0700, with its parents) the directory @path and locks it.  It must be ours and
+ * closed to others. */
+int cache_dir_open(const char *path, GError **error);
+/* A safe file name for @account. */
+char *cache_dir_name(const MailAccount *account);
+
+/* --- index.c --- */
+
+typedef enum {
+    SQL_SET_META,
+    SQL_GET_META,
+    SQL_ALL_BOXES,
+    SQL_PUT_BOX,
+    SQL_DELETE_BOX,
+    SQL_ALL_KEYWORDS,
+    SQL_PUT_KEYWORD,
+    SQL_UNLISTED,
+    SQL_MESSAGES,
+    SQL_ENVELOPE,
+    SQL_ENVELOPES_DOWN,
+    SQL_PUT_MESSAGE,
+    SQL_SET_FLAGS,
+    SQL_DELETE_MESSAGE,
+    SQL_DELETE_GENERATION,
+    SQL_PUT_BODY,
+    SQL_DELETE_BODY,
+    SQL_DELETE_BODIES_OF,
+    SQL_DELETE_BODIES_OF_GENERATION,
+    SQL_OLDEST_BODIES,
+    SQL_SUM_BODIES,
+    SQL_N
+} IndexStatement;
+
+/* Opens the index in @dir; one that is_damaged, seems so or is of another version is moved aside. */
+Index *index_open(const char *dir, gboolean is_damaged, GError **error);
+void index_close(Index *index);
+
+/* The statement, reset, to be bound and stepped.  What it changes becomes part of the transaction that
+ * ends with this turn of the main loop. */
+sqlite3_stmt *index_get(Index *index, IndexStatement which);
+/* SQLITE_ROW while there are rows; every failure is logged once and ends them. */
+gboolean index_step(Index *index, sqlite3_stmt *statement);
+/* Steps to the end. */
+void index_run(Index *index, sqlite3_stmt *statement);
+void index_commit(Index *index);
+/* Called before each commit, for who gathers changes. */
+void index_set_before_commit(Index *index, void (*func)(gpointer data), gpointer data);
+/* @func is called from the main loop when the file turns out to be damaged. */
+void index_set_damaged(Index *index, void (*func)(gpointer data), gpointer data);
+/* Asks for a commit at the end of this turn. */
+void index_touch(Index *index);
+
+static inline gint64 message_key(guint32 generation, guint32 uid)
+{
+    return (gint64)((guint64)generation << 32 | uid);
+}
+
+/* --- boxes.c --- */
+
+void boxes_load(Cache *cache);
+Box *boxes_get(Cache *cache, guint32 id);
+void box_free(gpointer box);
+guint32 cache_new_number(Cache *cache);
+void box_dirty(Cache *cache, Box *box);
+void boxes_flush(Cache *cache);
+void box_set_generation(Cache *cache, Box *box, guint32 generation);
+/* Notes that the listing of @box changed just now. */
+void box_changed(Cache *cache, Box *box);
+
+/* --- messages.c --- */
+
+/* The rows of @box, loaded. */
+GArray *box_rows(Cache *cache, Box *box);
+/* The row of @uid, or NULL. */
+CacheMessage *box_row(Cache *cache, Box *box, guint32 uid);
+/* The index of the first row with a UID of at least @uid. */
+guint rows_lower_bound(const GArray *rows, guint32 uid);
+/* Forgets all messages of the present generation, in memory and on disk. */
+void box_forget_messages(Cache *cache, Box *box);
+void message_set_size(Cache *cache, Box *box, CacheMessage *row, guint64 size);
+
+/* --- listing.c --- */
+
+void listing_init(Cache *cache);
+void listing_free(Cache *cache);
+/* Drops what is held of @generation (0: of all). */
+void listing_forget(Cache *cache, guint32 generation);
+
+/* --- keywords.c --- */
+
+void keywords_load(Cache *cache);
+
+/* --- blocks.c --- */
+
+typedef struct {
+    guint32 generation, uid;
+    const char *section; /* interned */
+} BodyKey;
+
+typedef struct {
+    GBytes *bytes;
+    gboolean is_end;
+} Block;
+
+Blocks *blocks_open(Cache *cache, GError **error);
+void blocks_close(Blocks *blocks);
+/* The verified block; bytes is NULL when it is not here. Borrowed until the next call. */
+Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number);
+/* Whether it seems to be here, at the cost of a look at its head. */
+gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number);
+void blocks_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end);
+void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid);
+void blocks_forget_generation(Blocks *blocks, guint32 generation);
+/* Removes the files of all generations that are no keys of @generations. */
+void blocks_sweep(Blocks *blocks, GHashTable *generations);
+/* Brings the index up to date with what was written and read, and evicts. */
+void blocks_flush(Blocks *blocks);
+guint64 blocks_total(const Blocks *blocks);
+guint blocks_n_damaged(const Blocks *blocks);
+/* The highest generation that has files. */
+guint32 blocks_highest_generation(Blocks *blocks);
+
+/* --- wants.c --- */
+
+void wants_init(Cache *cache);
+void wants_free(Cache *cache);
+guint wants_count(Cache *cache);
+/* CACHE_WAIT with the id of the want that @wanted describes, made if need be; CACHE_FAILED when
+ * offline. */
+CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_want, GError **error);
+/* The same for read-ahead: nobody waits, nothing fails. */
+void wants_suggest(Cache *cache, const CacheWant *wanted);
+/* Fails the wants for messages of @generation with GONE. */
+void wants_fail_generation(Cache *cache, guint32 generation);
+
+/* --- ahead.c, ahead-list.c --- */
+
+void ahead_init(Cache *cache);
+void ahead_free(Cache *cache);
+void ahead_list_init(Cache *cache);
+void ahead_list_free(Cache *cache);
+/* A reader asked for [offset, offset + size) of a section of @length octets: may suggest more. */
+void ahead_read(Cache *cache, Box *box, const CacheMessage *message, const char *section,
+                guint64 offset, gsize size, guint64 length);
+/* A listing of @box stops at the unlisted @uid: wants a window of lines, and suggests the next. */
+CacheAnswer ahead_list(Cache *cache, Box *box, guint32 uid, guint64 *ret_want, GError **error);
+/* A listing of @box passes the listed @uid. */
+void ahead_listed(Cache *cache, Box *box, guint32 uid);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/reads.c - bytes of messages: from the blocks that are here, wanting those that are not; and
+ * what a size is worth. */
+#include "cache/private.h"
+
+static gboolean lookup(Cache *cache, guint32 generation, guint32 uid, Box **ret_box,
+                       CacheMessage **ret_row)
+{
+    *ret_box = g_hash_table_lookup(cache->generations, GUINT_TO_POINTER(generation));
+    *ret_row = *ret_box ? box_row(cache, *ret_box, uid) : NULL;
+    return *ret_row && (*ret_row)->is_listed;
+}
+
+static CacheAnswer want_block(Cache *cache, const Box *box, const BodyKey *key, guint32 block,
+                              guint64 *ret_want, GError **error)
+{
+    return wants_answer(cache,
+                        &(CacheWant){.kind = CACHE_WANT_BLOCK,
+                                     .box = box->pub.id,
+                                     .generation = key->generation,
+                                     .uid = key->uid,
+                                     .section = key->section,
+                                     .block = block},
+                        ret_want, error);
+}
+
+gboolean cache_size_is_known(Cache *cache, guint32 generation, guint32 uid)
+{
+    Box *box;
+    CacheMessage *row;
+
+    return lookup(cache, generation, uid, &box, &row) && (!cache->sizes_lie || row->is_size_proved);
+}
+
+CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, guint64 *ret_size,
+                               guint64 *ret_want, GError **error)
+{
+    BodyKey key = {generation, uid, g_intern_static_string("")};
+    Box *box;
+    CacheMessage *row;
+
+    if (!lookup(cache, generation, uid, &box, &row))
+        return CACHE_ABSENT;
+    if (!cache->sizes_lie || row->is_size_proved) {
+        *ret_size = row->size;
+        return CACHE_FOUND;
+    }
+    for (guint32 number = 0;; number++) {
+        Block block = blocks_get(cache->blocks, &key, number);
+
+        if (!block.bytes) {
+            ahead_read(cache, box, row, key.section, (guint64)number * CACHE_BLOCK_SIZE,
+                       CACHE_BLOCK_SIZE, row->size);
+            return want_block(cache, box, &key, number, ret_want, error);
+        }
+        if (block.is_end) {
+            message_set_size(cache, box, row,
+                             (guint64)number * CACHE_BLOCK_SIZE + g_bytes_get_size(block.bytes));
+            *ret_size = row->size;
+            return CACHE_FOUND;
+        }
+    }
+}
+
+/* Appends what [offset, end) takes from @block, which is @number; FALSE at the end of the section. */
+static gboolean take(const Block *block, guint32 number, guint64 offset, guint64 end,
+                     GByteArray *bytes)
+{
+    guint64 start = (guint64)number * CACHE_BLOCK_SIZE;
+    gsize len;
+    const guint8 *data = g_bytes_get_data(block->bytes, &len);
+    guint64 from = MAX(offset, start), to = MIN(end, start + len);
+
+    if (from < to)
+        g_byte_array_append(bytes, data + (from - start), (guint)(to - from));
+    return !block->is_end && start + len < end;
+}
+
+static CacheAnswer want_missing(Cache *cache, const Box *box, const BodyKey *key, guint32 number,
+                                guint64 end, guint64 *ret_want, GError **error)
+{
+    CacheAnswer answer = want_block(cache, box, key, number, ret_want, error);
+
+    for (guint64 n = (guint64)number + 1; answer == CACHE_WAIT && n * CACHE_BLOCK_SIZE < end; n++)
+        if (!blocks_has(cache->blocks, key, (guint32)n))
+            wants_suggest(cache, &(CacheWant){.kind = CACHE_WANT_BLOCK,
+                                              .box = box->pub.id,
+                                              .generation = key->generation,
+                                              .uid = key->uid,
+                                              .section = key->section,
+                                              .block = (guint32)n});
+    return answer;
+}
+
+CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char *section,
+                       guint64 offset, gsize size, GByteArray *ret_bytes, guint64 *ret_want,
+                       GError **error)
+{
+    BodyKey key = {generation, uid, g_intern_string(section)};
+    guint64 end = offset + size;
+    Box *box;
+    CacheMessage *row;
+
+    if (!lookup(cache, generation, uid, &box, &row))
+        return CACHE_ABSENT;
+    if (!*section)
+        end = MIN(end, row->size);
+    if (offset >= end)
+        return CACHE_FOUND;
+    ahead_read(cache, box, row, key.section, offset, size, row->size);
+    for (guint32 number = (guint32)(offset / CACHE_BLOCK_SIZE);; number++) {
+        Block block = blocks_get(cache->blocks, &key, number);
+
+        if (!block.bytes) {
+            g_byte_array_set_size(ret_bytes, 0);
+            return want_missing(cache, box, &key, number, end, ret_want, error);
+        }
+        if (!take(&block, number, offset, end, ret_bytes))
+            return CACHE_FOUND;
+    }
+}
+
+gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *section, guint64 offset,
+                   gsize size)
+{
+    BodyKey key = {generation, uid, g_intern_string(section)};
+    guint64 end = offset + size;
+    Box *box;
+    CacheMessage *row;
+
+    if (!lookup(cache, generation, uid, &box, &row))
+        return TRUE;
+    if (!*section)
+        end = MIN(end, row->size);
+    for (guint64 n = offset / CACHE_BLOCK_SIZE; n * CACHE_BLOCK_SIZE < end; n++)
+        if (!blocks_has(cache->blocks, &key, (guint32)n))
+            return FALSE;
+    return TRUE;
+}
+
+/* The end of a whole message: now its true size is known. */
+static void note_size(Cache *cache, Box *box, CacheMessage *row, guint64 size)
+{
+    sqlite3_stmt *put;
+
+    if (row->size == size && row->is_size_proved)
+        return;
+    if (row->size != size && !cache->sizes_lie) {
+        g_message("the server told %" G_GUINT64_FORMAT " octets for a message of %" G_GUINT64_FORMAT
+                  " (mailbox %s, UID %u): its sizes are not believed any more",
+                  row->size, size, box->pub.name, row->uid);
+        cache->sizes_lie = TRUE;
+        put = index_get(cache->index, SQL_SET_META);
+        sqlite3_bind_text(put, 1, "sizes_lie", -1, SQLITE_STATIC);
+        sqlite3_bind_int(put, 2, 1);
+        index_run(cache->index, put);
+    }
+    message_set_size(cache, box, row, size);
+}
+
+void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *section, guint32 block,
+                     const guint8 *bytes, gsize len, gboolean is_end)
+{
+    BodyKey key = {generation, uid, g_intern_string(section)};
+    g_autoptr(GBytes) copy = NULL;
+    Box *box;
+    CacheMessage *row;
+
+    if (!lookup(cache, generation, uid, &box, &row))
+        return;
+    g_return_if_fail(len == CACHE_BLOCK_SIZE || (len < CACHE_BLOCK_SIZE && is_end));
+    copy = g_bytes_new(bytes, len);
+    blocks_put(cache->blocks, &key, block, copy, is_end);
+    if (is_end && !*section)
+        note_size(cache, box, row, (guint64)block * CACHE_BLOCK_SIZE + len);
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/wants.c - what is wanted and who waits for it. */
+#include "cache/private.h"
+
+#define CHECK_MS      200
+#define SUGGESTED_MAX 2048
+
+typedef struct {
+    CacheWant pub; /* first: a Want is its own key */
+    GList link;
+    GQueue waiters; /* Waiter, owned */
+} Want;
+
+typedef struct {
+    guint64 ticket;
+    Want *want; /* NULL once it has ended */
+    CacheWakeFunc wake;
+    gpointer data;
+    GError *error;
+    GList link;
+} Waiter;
+
+struct Wants {
+    GHashTable *by_id;   /* &id -> Want */
+    GHashTable *by_key;  /* Want -> Want */
+    GQueue order;        /* oldest first */
+    GHashTable *tickets; /* &ticket -> Waiter */
+    GQueue ready;        /* Waiter, to be woken */
+    guint64 last_id, last_ticket;
+    guint n_suggested;
+    guint wake_source, tell_source, deadline_source;
+};
+
+static guint want_hash(gconstpointer data)
+{
+    const CacheWant *want = data;
+
+    return want->kind ^ want->box * 31u ^ want->generation * 40503u ^ want->uid * 2654435761u ^
+           want->block * 97u;
+}
+
+static gboolean want_equal(gconstpointer a, gconstpointer b)
+{
+    const CacheWant *left = a, *right = b;
+
+    return left->kind == right->kind && left->box == right->box &&
+           left->generation == right->generation && left->uid == right->uid &&
+           left->block == right->block && left->section == right->section;
+}
+
+void wants_init(Cache *cache)
+{
+    struct Wants *wants = g_new0(struct Wants, 1);
+
+    wants->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
+    wants->by_key = g_hash_table_new(want_hash, want_equal);
+    wants->tickets = g_hash_table_new(g_int64_hash, g_int64_equal);
+    cache->wants = wants;
+}
+
+static void waiter_free(Cache *cache, Waiter *waiter)
+{
+    g_hash_table_remove(cache->wants->tickets, &waiter->ticket);
+    g_clear_error(&waiter->error);
+    g_free(waiter);
+}
+
+/* Takes @want out of all tables; its waiters must be gone. */
+static void want_free(Cache *cache, Want *want)
+{
+    struct Wants *wants = cache->wants;
+
+    if (!want->pub.n_waiting)
+        wants->n_suggested--;
+    g_hash_table_remove(wants->by_id, &want->pub.id);
+    g_hash_table_remove(wants->by_key, want);
+    g_queue_unlink(&wants->order, &want->link);
+    g_free(want);
+}
+
+void wants_free(Cache *cache)
+{
+    struct Wants *wants = cache->wants;
+
+    while (wants->order.head) {
+        Want *want = wants->order.head->data;
+
+        while (want->waiters.head) {
+            Waiter *waiter = want->waiters.head->data;
+
+            g_queue_unlink(&want->waiters, &waiter->link);
+            waiter_free(cache, waiter);
+        }
+        want_free(cache, want);
+    }
+    while (wants->ready.head) {
+        Waiter *waiter = wants->ready.head->data;
+
+        g_queue_unlink(&wants->ready, &waiter->link);
+        waiter_free(cache, waiter);
+    }
+    g_clear_handle_id(&wants->wake_source, g_source_remove);
+    g_clear_handle_id(&wants->tell_source, g_source_remove);
+    g_clear_handle_id(&wants->deadline_source, g_source_remove);
+    g_hash_table_unref(wants->by_id);
+    g_hash_table_unref(wants->by_key);
+    g_hash_table_unref(wants->tickets);
+    g_free(wants);
+}
+
+guint wants_count(Cache *cache)
+{
+    return cache->wants->order.length;
+}
+
+/* --- telling the backend --- */
+
+static gboolean on_tell(gpointer data)
+{
+    Cache *cache = data;
+
+    cache->wants->tell_source = 0;
+    if (cache->backend)
+        cache->backend->wants_changed(cache->backend_data);
+    return G_SOURCE_REMOVE;
+}
+
+static void tell_backend(Cache *cache)
+{
+    /* At the end of the turn, when all that can be wanted together is. */
+    if (!cache->wants->tell_source)
+        cache->wants->tell_source =
+            g_idle_add_full(G_PRIORITY_DEFAULT + 10, on_tell, cache, NULL);
+}
+
+static gboolean on_deadline(gpointer data)
+{
+    Cache *cache = data;
+    gint64 now = g_get_monotonic_time();
+
+    for (GList *link = cache->wants->order.head, *next; link; link = next) {
+        const Want *want = link->data;
+
+        next = link->next;
+        if (want->pub.deadline_us <= now) {
+            g_autoptr(GError) error =
+                g_error_new(MAIL_ERROR, MAIL_ERROR_TIMEOUT, "the server did not answer in %u seconds",
+                            (guint)(cache->timeout_us / G_USEC_PER_SEC));
+
+            cache_want_done(cache, want->pub.id, error);
+        }
+    }
+    if (cache->wants->order.length)
+        return G_SOURCE_CONTINUE;
+    cache->wants->deadline_source = 0;
+    return G_SOURCE_REMOVE;
+}
+
+static Want *want_add(Cache *cache, const CacheWant *wanted)
+{
+    struct Wants *wants = cache->wants;
+    Want *want = g_new0(Want, 1);
+
+    want->pub = *wanted;
+    want->pub.id = ++wants->last_id;
+    want->pub.deadline_us = g_get_monotonic_time() + cache->timeout_us;
+    want->link.data = want;
+    g_hash_table_insert(wants->by_id, &want->pub.id, want);
+    g_hash_table_add(wants->by_key, want);
+    g_queue_push_tail_link(&wants->order, &want->link);
+    wants->n_suggested++;
+    if (!wants->deadline_source)
+        wants->deadline_source = g_timeout_add(CHECK_MS, on_deadline, cache);
+    tell_backend(cache);
+    return want;
+}
+
+/* Lines are wanted in windows: one that holds the message will do. */
+static Want *window_with(Cache *cache, const CacheWant *wanted)
+{
+    for (GList *link = cache->wants->order.head; link; link = link->next) {
+        Want *want = link->data;
+
+        if (want->pub.kind == CACHE_WANT_LINES && want->pub.box == wanted->box &&
+            want->pub.low <= wanted->uid && wanted->uid <= want->pub.uid)
+            return want;
+    }
+    return NULL;
+}
+
+static Want *want_find(Cache *cache, const CacheWant *wanted)
+{
+    if (wanted->kind == CACHE_WANT_LINES)
+        return window_with(cache, wanted);
+    return g_hash_table_lookup(cache->wants->by_key, wanted);
+}
+
+CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_want, GError **error)
+{
+    Want *want;
+
+    if (cache->state == CACHE_OFFLINE) {
+        if (cache->state_error)
+            g_propagate_error(error, g_error_copy(cache->state_error));
+        else
+            g_set_error(error, MAIL_ERROR, MAIL_ERROR_OFFLINE, "not connected");
+        tell_backend(cache);
+        return CACHE_FAILED;
+    }
+    want = want_find(cache, wanted);
+    if (!want)
+        want = want_add(cache, wanted);
+    *ret_want = want->pub.id;
+    return CACHE_WAIT;
+}
+
+void wants_suggest(Cache *cache, const CacheWant *wanted)
+{
+    if (cache->state == CACHE_ONLINE && cache->wants->n_suggested < SUGGESTED_MAX &&
+        !want_find(cache, wanted))
+        want_add(cache, wanted);
+}
+
+/* --- waiting --- */
+
+guint64 cache_wait(Cache *cache, guint64 id, CacheWakeFunc wake, gpointer data)
+{
+    struct Wants *wants = cache->wants;
+    Want *want = g_hash_table_lookup(wants->by_id, &id);
+    Waiter *waiter = g_new0(Waiter, 1);
+
+    g_assert(want);
+    waiter->ticket = ++wants->last_ticket;
+    waiter->want = want;
+    waiter->wake = wake;
+    waiter->data = data;
+    waiter->link.data = waiter;
+    g_hash_table_insert(wants->tickets, &waiter->ticket, waiter);
+    g_queue_push_tail_link(&want->waiters, &waiter->link);
+    if (want->pub.n_waiting++ == 0) {
+        wants->n_suggested--;
+        want->pub.deadline_us = g_get_monotonic_time() + cache->timeout_us;
+        tell_backend(cache);
+    }
+    return waiter->ticket;
+}
+
+void cache_wait_cancel(Cache *cache, guint64 ticket)
+{
+    Waiter *waiter = g_hash_table_lookup(cache->wants->tickets, &ticket);
+    Want *want = waiter ? waiter->want : NULL;
+
+    if (!waiter)
+        return;
+    g_queue_unlink(want ? &want->waiters : &cache->wants->ready, &waiter->link);
+    waiter_free(cache, waiter);
+    if (!want || --want->pub.n_waiting > 0)
+        return;
+    cache->wants->n_suggested++;
+    if (!want->pub.is_taken)
+        want_free(cache, want);
+}
+
+static gboolean on_wake(gpointer data)
+{
+    Cache *cache = data;
+    GQueue *ready = &cache->wants->ready;
+
+    cache->wants->wake_source = 0;
+    /* Those that become ready meanwhile are for the next turn. */
+    for (guint n = ready->length; n > 0 && ready->head; n--) {
+        Waiter *waiter = ready->head->data;
+        g_autoptr(GError) error = g_steal_pointer(&waiter->error);
+        CacheWakeFunc wake = waiter->wake;
+        gpointer wake_data = waiter->data;
+
+        g_queue_unlink(ready, &waiter->link);
+        waiter_free(cache, waiter);
+        wake(error, wake_data);
+    }
+    if (ready->length && !cache->wants->wake_source)
+        cache->wants->wake_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_wake, cache, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+void cache_want_done(Cache *cache, guint64 id, const GError *error)
+{
+    struct Wants *wants = cache->wants;
+    Want *want = g_hash_table_lookup(wants->by_id, &id);
+
+    if (!want)
+        return;
+    while (want->waiters.head) {
+        Waiter *waiter = want->waiters.head->data;
+
+        g_queue_unlink(&want->waiters, &waiter->link);
+        waiter->want = NULL;
+        waiter->error = error ? g_error_copy(error) : NULL;
+        g_queue_push_tail_link(&wants->ready, &waiter->link);
+    }
+    if (wants->ready.length && !wants->wake_source)
+        wants->wake_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_wake, cache, NULL);
+    want_free(cache, want);
+}
+
+/* --- for backends --- */
+
+const GQueue *cache_wants(Cache *cache)
+{
+    return &cache->wants->order;
+}
+
+void cache_want_take(Cache *cache, guint64 id)
+{
+    Want *want = g_hash_table_lookup(cache->wants->by_id, &id);
+
+    if (want)
+        want->pub.is_taken = TRUE;
+}
+
+void cache_want_put_back(Cache *cache, guint64 id)
+{
+    Want *want = g_hash_table_lookup(cache->wants->by_id, &id);
+
+    if (!want)
+        return;
+    want->pub.is_taken = FALSE;
+    if (want->pub.n_waiting)
+        tell_backend(cache);
+    else
+        want_free(cache, want);
+}
+
+static void fail_if(Cache *cache, gboolean (*matches)(const Want *want, guint32 number), guint32 number,
+                    const GError *error)
+{
+    for (GList *link = cache->wants->order.head, *next; link; link = next) {
+        const Want *want = link->data;
+
+        next = link->next;
+        if (matches(want, number))
+            cache_want_done(cache, want->pub.id, error);
+    }
+}
+
+static gboolean is_free(const Want *want, guint32 number)
+{
+    return !want->pub.is_taken;
+}
+
+static gboolean is_of_generation(const Want *want, guint32 number)
+{
+    return want->pub.generation == number;
+}
+
+void cache_wants_fail(Cache *cache, const GError *error)
+{
+    fail_if(cache, is_free, 0, error);
+}
+
+void wants_fail_generation(Cache *cache, guint32 generation)
+{
+    g_autoptr(GError) error =
+        g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "the mailbox was replaced by another one");
+
+    fail_if(cache, is_of_generation, generation, error);
+}
