@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* imap/command.c - building a command: its bytes, and what the log may show of them. */
+#include "imap/command.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* Longer strings go as literals: some servers take only short lines. */
+#define QUOTED_MAX 1000
+/* LITERAL- (RFC 7888 5). */
+#define LITERAL_MINUS_MAX 4096
+
+/* Bytes that may be secret: whatever memory they leave is wiped. */
+typedef struct {
+    char *bytes;
+    gsize len, size;
+} Piece;
+
+struct ImapCommand {
+    char *name;
+    ImapLiteralMode mode;
+    GArray *pieces; /* Piece */
+    GString *log;
+    gboolean is_finished;
+};
+
+static void wipe(char *bytes, gsize size)
+{
+    if (bytes)
+        explicit_bzero(bytes, size);
+    g_free(bytes);
+}
+
+static void piece_clear(gpointer data)
+{
+    Piece *piece = data;
+
+    wipe(piece->bytes, piece->size);
+}
+
+static void piece_insert(Piece *piece, gsize off, const char *bytes, gsize len)
+{
+    Piece old = *piece;
+
+    if (len == 0)
+        return;
+    if (len > piece->size - piece->len) {
+        piece->size = MAX(2 * old.size, old.len + len);
+        piece->bytes = g_malloc(piece->size);
+        if (old.bytes)
+            memcpy(piece->bytes, old.bytes, old.len);
+        wipe(old.bytes, old.size);
+    }
+    memmove(piece->bytes + off + len, piece->bytes + off, piece->len - off);
+    memcpy(piece->bytes + off, bytes, len);
+    piece->len += len;
+}
+
+static Piece *last_piece(ImapCommand *self)
+{
+    return &g_array_index(self->pieces, Piece, self->pieces->len - 1);
+}
+
+static void append(ImapCommand *self, const char *bytes, gsize len)
+{
+    Piece *piece = last_piece(self);
+
+    piece_insert(piece, piece->len, bytes, len);
+}
+
+static void append_text(ImapCommand *self, const char *text)
+{
+    append(self, text, strlen(text));
+}
+
+static void begin_piece(ImapCommand *self)
+{
+    Piece piece = {0};
+
+    g_array_append_val(self->pieces, piece);
+}
+
+ImapCommand *imap_command_new(const char *name, ImapLiteralMode mode)
+{
+    ImapCommand *self = g_new0(ImapCommand, 1);
+
+    self->name = g_strdup(name);
+    self->mode = mode;
+    self->pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
+    g_array_set_clear_func(self->pieces, piece_clear);
+    self->log = g_string_new(name);
+    begin_piece(self);
+    append_text(self, name);
+    return self;
+}
+
+void imap_command_free(ImapCommand *self)
+{
+    if (!self)
+        return;
+    g_array_unref(self->pieces);
+    g_string_free(self->log, TRUE);
+    g_free(self->name);
+    g_free(self);
+}
+
+const char *imap_command_name(const ImapCommand *self)
+{
+    return self->name;
+}
+
+void imap_command_add(ImapCommand *self, const char *text)
+{
+    g_return_if_fail(!self->is_finished);
+    g_return_if_fail(!strpbrk(text, "\r\n"));
+    append_text(self, " ");
+    append_text(self, text);
+    g_string_append_c(self->log, ' ');
+    g_string_append(self->log, text);
+}
+
+void imap_command_addf(ImapCommand *self, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    imap_command_add(self, text);
+}
+
+static gboolean is_printable(guchar c)
+{
+    return c >= 0x20 && c <= 0x7e;
+}
+
+/* An astring without quotes (RFC 9051 9, ASTRING-CHAR); NIL could be taken for nothing. */
+static gboolean is_atom(const char *bytes, gsize len)
+{
+    for (gsize i = 0; i < len; i++)
+        if (!is_printable((guchar)bytes[i]) || strchr(" (){%*\"\\", bytes[i]))
+            return FALSE;
+    return len > 0 && len <= QUOTED_MAX && !(len == 3 && g_ascii_strncasecmp(bytes, "NIL", 3) == 0);
+}
+
+static gboolean is_quotable(const char *bytes, gsize len)
+{
+    for (gsize i = 0; i < len; i++)
+        if (!is_printable((guchar)bytes[i]))
+            return FALSE;
+    return len <= QUOTED_MAX;
+}
+
+static void append_quoted(ImapCommand *self, const char *bytes, gsize len)
+{
+    append_text(self, "\"");
+    for (gsize i = 0; i < len; i++) {
+        if (bytes[i] == '"' || bytes[i] == '\\')
+            append_text(self, "\\");
+        append(self, bytes + i, 1);
+    }
+    append_text(self, "\"");
+}
+
+static gboolean must_wait(const ImapCommand *self, gsize len)
+{
+    switch (self->mode) {
+    case IMAP_LITERAL_SYNC: return TRUE;
+    case IMAP_LITERAL_MINUS: return len > LITERAL_MINUS_MAX;
+    case IMAP_LITERAL_PLUS: return FALSE;
+    }
+    return TRUE;
+}
+
+static void append_literal(ImapCommand *self, const char *bytes, gsize len)
+{
+    gboolean waits = must_wait(self, len);
+    g_autofree char *marker = g_strdup_printf("{%" G_GSIZE_FORMAT "%s}\r\n", len, waits ? "" : "+");
+
+    append_text(self, marker);
+    if (waits)
+        begin_piece(self);
+    append(self, bytes, len);
+}
+
+static gboolean add_string(ImapCommand *self, const char *bytes, gsize len, const char *mask,
+                           GError **error)
+{
+    gboolean is_literal = !is_quotable(bytes, len);
+    gsize off;
+
+    g_return_val_if_fail(!self->is_finished, FALSE);
+    if (memchr(bytes, '\0', len)) {
+        g_set_error(error, MAIL_ERROR, MAIL_ERROR_INVALID, "%s: an argument has a NUL", self->name);
+        return FALSE;
+    }
+    append_text(self, " ");
+    off = last_piece(self)->len;
+    if (is_literal)
+        append_literal(self, bytes, len);
+    else if (is_atom(bytes, len))
+        append(self, bytes, len);
+    else
+        append_quoted(self, bytes, len);
+    g_string_append_c(self->log, ' ');
+    if (mask)
+        g_string_append(self->log, mask);
+    else if (is_literal)
+        g_string_append_printf(self->log, "(%" G_GSIZE_FORMAT " bytes)", len);
+    else
+        g_string_append_len(self->log, last_piece(self)->bytes + off,
+                            (gssize)(last_piece(self)->len - off));
+    return TRUE;
+}
+
+gboolean imap_command_add_string(ImapCommand *self, const char *bytes, gsize len, GError **error)
+{
+    return add_string(self, bytes, len, NULL, error);
+}
+
+gboolean imap_command_add_secret(ImapCommand *self, const char *bytes, gsize len, GError **error)
+{
+    return add_string(self, bytes, len, "<secret>", error);
+}
+
+void imap_command_finish(ImapCommand *self, const char *tag)
+{
+    g_autofree char *front = g_strconcat(tag, " ", NULL);
+
+    g_return_if_fail(!self->is_finished);
+    append_text(self, "\r\n");
+    piece_insert(&g_array_index(self->pieces, Piece, 0), 0, front, strlen(front));
+    g_string_prepend(self->log, front);
+    self->is_finished = TRUE;
+}
+
+guint imap_command_n_pieces(const ImapCommand *self)
+{
+    return self->pieces->len;
+}
+
+const char *imap_command_piece(const ImapCommand *self, guint nth, gsize *ret_len)
+{
+    const Piece *piece = &g_array_index(self->pieces, Piece, nth);
+
+    *ret_len = piece->len;
+    return piece->bytes;
+}
+
+const char *imap_command_log_text(const ImapCommand *self)
+{
+    return self->log->str;
+}

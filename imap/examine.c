@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* imap/examine.c - entering a mailbox, read-only (RFC 9051 6.3.3, RFC 7162 3.1, 3.2.5). */
+#include <string.h>
+
+#include "imap/worker.h"
+
+typedef struct {
+    ImapJob job;
+    void (*done)(ImapWorker *worker, const GError *error);
+} Examine;
+
+/* From here on what comes untagged is of the new mailbox. */
+static void begin(ImapJob *job)
+{
+    ImapWorker *worker = job->worker;
+
+    worker->box = job->box;
+    worker->is_in_box = worker->is_synced = worker->is_dirty = FALSE;
+    g_free(worker->told.mailboxid);
+    worker->told = (ImapTold){0};
+}
+
+static void finish(ImapJob *job, const ImapResponse *response, const GError *error)
+{
+    g_autoptr(GError) told = NULL;
+    const CacheBox *box = cache_box(imap_worker_cache(job->worker), job->box);
+
+    if (error) {
+        job->worker->box = 0;
+        told = g_error_copy(error);
+        g_prefix_error(&told, "%s: ", box ? box->name : "a mailbox");
+    } else {
+        job->worker->is_in_box = TRUE;
+    }
+    ((Examine *)job)->done(job->worker, told);
+}
+
+gboolean imap_examine(ImapWorker *worker, guint32 id, const CacheSync *known,
+                      void (*done)(ImapWorker *worker, const GError *error))
+{
+    const CacheBox *box = cache_box(imap_worker_cache(worker), id);
+    g_autoptr(ImapCommand) command = imap_worker_command(worker, "EXAMINE");
+    Examine *examine;
+
+    if (!box || !box->wire || box->attributes & CACHE_BOX_NOSELECT ||
+        !imap_command_add_string(command, box->wire, strlen(box->wire), NULL))
+        return FALSE;
+    if (known && known->uidvalidity && known->modseq && known->is_complete &&
+        imap_session_has_enabled(worker->session, "QRESYNC"))
+        imap_command_addf(command, "(QRESYNC (%u %" G_GUINT64_FORMAT "))", known->uidvalidity,
+                          known->modseq);
+    else if (imap_worker_has(worker, "CONDSTORE") &&
+             !imap_session_has_enabled(worker->session, "QRESYNC"))
+        imap_command_add(command, "(CONDSTORE)");
+    examine = imap_job_new(worker, sizeof *examine, id);
+    examine->job.begin = begin;
+    examine->job.finish = finish;
+    examine->done = done;
+    imap_job_send(examine, g_steal_pointer(&command));
+    return TRUE;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/* imap/list.c - the mailboxes of an account (RFC 9051 6.3.9, 6.3.10, RFC 6154), and its quota
+ * (RFC 9208). */
+#include <string.h>
+
+#include "imap/backend.h"
+#include "imap/errors.h"
+#include "imap/utf7.h"
+
+#define BOXES_MAX    100000
+#define DEPTH_MAX    100
+#define BOX_NAME_MAX 4096
+
+typedef struct {
+    char *wire;
+    char **names;
+    gboolean *are_raw;
+    guint n_names;
+    guint attributes;
+} Entry;
+
+/* One listing: it may take several LISTs. */
+typedef struct {
+    ImapWorker *worker;
+    GPtrArray *entries;  /* Entry */
+    GHashTable *seen;    /* wire names */
+    GHashTable *places;  /* where entries are in the tree */
+    GPtrArray *prefixes; /* of our own namespaces */
+    guint n_jobs;
+    gboolean is_simple;  /* the server does not take LIST with RETURN */
+    gboolean has_asked_prefixes;
+    GError *error;
+    void (*done)(ImapWorker *worker, const GError *error);
+} Listing;
+
+typedef struct {
+    ImapJob job;
+    Listing *listing;
+} ListJob;
+
+static void send_list(Listing *listing, const char *pattern);
+
+static void entry_free(gpointer data)
+{
+    Entry *entry = data;
+
+    g_free(entry->wire);
+    g_strfreev(entry->names);
+    g_free(entry->are_raw);
+    g_free(entry);
+}
+
+static void listing_free(Listing *listing)
+{
+    g_ptr_array_unref(listing->entries);
+    g_hash_table_unref(listing->seen);
+    g_hash_table_unref(listing->places);
+    g_ptr_array_unref(listing->prefixes);
+    g_clear_error(&listing->error);
+    g_free(listing);
+}
+
+/* --- one LIST response --- */
+
+static guint parse_attributes(const ImapValue *list)
+{
+    static const struct {
+        const char *name;
+        guint attribute;
+    } known[] = {
+        {"\\Noselect", CACHE_BOX_NOSELECT}, {"\\NonExistent", CACHE_BOX_NOSELECT},
+        {"\\Sent", CACHE_BOX_SENT},         {"\\Drafts", CACHE_BOX_DRAFTS},
+        {"\\Trash", CACHE_BOX_TRASH},       {"\\Junk", CACHE_BOX_JUNK},
+        {"\\Archive", CACHE_BOX_ARCHIVE},   {"\\All", CACHE_BOX_ALL},
+        {"\\Flagged", CACHE_BOX_FLAGGED},
+    };
+    guint attributes = 0;
+
+    for (const ImapValue *value = list ? list->first : NULL; value; value = value->next)
+        for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
+            if (imap_value_is(value, known[i].name))
+                attributes |= known[i].attribute;
+    return attributes;
+}
+
+/* The one character that divides levels; "" where there are none.  NULL for what cannot be one. */
+static const char *parse_delimiter(const ImapValue *value)
+{
+    const char *text = imap_value_text(value);
+
+    if (!value)
+        return NULL;
+    if (value->type == IMAP_VALUE_NIL)
+        return "";
+    return text && strlen(text) <= 1 && (guchar)text[0] < 0x80 ? text : NULL;
+}
+
+/* Decodes a component; where that is not one to one, it stays as the server wrote it. */
+static char *decode(const ImapWorker *worker, const char *component, gboolean *ret_is_raw)
+{
+    char *decoded = NULL;
+
+    if (imap_session_has_enabled(worker->session, "UTF8=ACCEPT"))
+        decoded = g_utf8_validate(component, -1, NULL) ? g_strdup(component) : NULL;
+    else
+        decoded = imap_utf7_decode(component);
+    *ret_is_raw = decoded == NULL;
+    return decoded ? decoded : g_strdup(component);
+}
+
+static gboolean is_inbox(const char *name)
+{
+    return g_ascii_strcasecmp(name, "INBOX") == 0;
+}
+
+static Entry *entry_new(const ImapWorker *worker, const char *wire, const char *delimiter)
+{
+    Entry *entry = g_new0(Entry, 1);
+    g_auto(GStrv) components =
+        *delimiter ? g_strsplit(wire, delimiter, -1) : g_strdupv((char *[]){(char *)wire, NULL});
+
+    entry->n_names = g_strv_length(components);
+    entry->names = g_new0(char *, entry->n_names + 1);
+    entry->are_raw = g_new0(gboolean, entry->n_names + 1);
+    for (guint i = 0; i < entry->n_names; i++)
+        entry->names[i] = decode(worker, components[i], &entry->are_raw[i]);
+    /* INBOX in any case is one mailbox (RFC 9051 5.1), also as the parent of others. */
+    if (entry->n_names && is_inbox(entry->names[0])) {
+        g_free(entry->names[0]);
+        entry->names[0] = g_strdup("INBOX");
+    }
+    entry->wire = g_strdup(is_inbox(wire) ? "INBOX" : wire);
+    return entry;
+}
+
+static char *place(const Entry *entry)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    for (guint i = 0; i < entry->n_names; i++)
+        g_string_append_printf(out, "/%d%zu:%s", entry->are_raw[i], strlen(entry->names[i]),
+                               entry->names[i]);
+    return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+/* Two mailboxes whose names come out the same: the later keeps the name that the server gave it. */
+static gboolean settle_place(Listing *listing, Entry *entry)
+{
+    g_autofree char *first = place(entry), *second = NULL;
+
+    if (g_hash_table_add(listing->places, g_strdup(first)))
+        return TRUE;
+    if (!entry->n_names || entry->are_raw[entry->n_names - 1])
+        return FALSE;
+    entry->are_raw[entry->n_names - 1] = TRUE;
+    second = place(entry);
+    return g_hash_table_add(listing->places, g_strdup(second));
+}
+
+static void skip(const char *wire, const char *why)
+{
+    g_autofree char *name = imap_clean_text(wire ? wire : "");
+
+    g_message("the mailbox \"%s\" is left out: %s", name, why);
+}
+
+static void add_entry(Listing *listing, const ImapResponse *response)
+{
+    const ImapValue *attributes = response->values;
+    const ImapValue *second = attributes ? attributes->next : NULL;
+    const ImapValue *third = second ? second->next : NULL;
+    const char *delimiter = parse_delimiter(second);
+    const char *wire = third && third->type == IMAP_VALUE_NIL ? "NIL" : imap_value_text(third);
+    Entry *entry;
+
+    if (!third || !wire || !delimiter || strlen(wire) > BOX_NAME_MAX) {
+        skip(wire, "its name or delimiter cannot be used");
+        return;
+    }
+    if (listing->entries->len >= BOXES_MAX || !*wire ||
+        !g_hash_table_add(listing->seen, g_strdup(is_inbox(wire) ? "INBOX" : wire)))
+        return;
+    entry = entry_new(listing->worker, wire, delimiter);
+    entry->attributes = parse_attributes(attributes);
+    if (entry->n_names > DEPTH_MAX || !settle_place(listing, entry)) {
+        skip(wire, "it lies too deep, or another has its name");
+        entry_free(entry);
+        return;
+    }
+    g_ptr_array_add(listing->entries, entry);
+}
+
+/* --- the end --- */
+
+static void tell_cache(Listing *listing)
+{
+    g_autofree CacheBoxNews *news = g_new(CacheBoxNews, listing->entries->len + 1);
+
+    for (guint i = 0; i < listing->entries->len; i++) {
+        const Entry *entry = listing->entries->pdata[i];
+
+        news[i] = (CacheBoxNews){entry->wire, (const char *const *)entry->names, entry->are_raw,
+                                 entry->attributes};
+    }
+    cache_put_boxes(imap_worker_cache(listing->worker), news, listing->entries->len);
+}
+
+static gboolean is_covered(Listing *listing, const char *prefix)
+{
+    for (guint i = 0; i < listing->entries->len; i++)
+        if (g_str_has_prefix(((Entry *)listing->entries->pdata[i])->wire, prefix))
+            return TRUE;
+    return FALSE;
+}
+
+/* A namespace of our own that "*" did not reach is asked for by its prefix. */
+static gboolean ask_prefixes(Listing *listing)
+{
+    if (listing->has_asked_prefixes)
+        return FALSE;
+    listing->has_asked_prefixes = TRUE;
+    for (guint i = 0; i < listing->prefixes->len; i++) {
+        g_autofree char *pattern = g_strconcat(listing->prefixes->pdata[i], "*", NULL);
+
+        if (!is_covered(listing, listing->prefixes->pdata[i]))
+            send_list(listing, pattern);
+    }
+    return listing->n_jobs > 0;
+}
+
+static void job_done(Listing *listing)
+{
+    if (--listing->n_jobs > 0 || (!listing->error && ask_prefixes(listing)))
+        return;
+    if (!listing->error)
+        tell_cache(listing);
+    listing->done(listing->worker, listing->error);
+    listing_free(listing);
+}
+
+/* --- LIST and NAMESPACE --- */
+
+static gboolean on_list(ImapJob *job, const ImapResponse *response)
+{
+    if (!g_str_equal(response->name, "LIST"))
+        return FALSE;
+    add_entry(((ListJob *)job)->listing, response);
+    return TRUE;
+}
+
+static void finish_list(ImapJob *job, const ImapResponse *response, const GError *error)
+{
+    Listing *listing = ((ListJob *)job)->listing;
+
+    if (error && !listing->is_simple && !imap_session_is_closed(job->worker->session)) {
+        /* Some advertise LIST-EXTENDED and do not take it. */
+        listing->is_simple = TRUE;
+        send_list(listing, "*");
+    } else if (error && !listing->error) {
+        listing->error = g_error_copy(error);
+    }
+    job_done(listing);
+}
+
+static ListJob *list_job_new(Listing *listing)
+{
+    ListJob *list = imap_job_new(listing->worker, sizeof *list, 0);
+
+    list->listing = listing;
+    listing->n_jobs++;
+    return list;
+}
+
+static void send_list(Listing *listing, const char *pattern)
+{
+    ListJob *list = list_job_new(listing);
+    ImapCommand *command = imap_worker_command(listing->worker, "LIST");
+
+    list->job.untagged = on_list;
+    list->job.finish = finish_list;
+    imap_command_add(command, "\"\"");
+    if (!imap_command_add_string(command, pattern, strlen(pattern), NULL))
+        imap_command_add(command, "\"*\"");
+    if (!listing->is_simple)
+        imap_command_add(command, "RETURN (SPECIAL-USE)");
+    imap_job_send(list, command);
+}
+
+/* "* NAMESPACE (("INBOX." ".")) NIL NIL" (RFC 2342): the first is our own. */
+static gboolean on_namespace(ImapJob *job, const ImapResponse *response)
+{
+    const ImapValue *own = response->values;
+
+    if (!g_str_equal(response->name, "NAMESPACE"))
+        return FALSE;
+    for (own = own ? own->first : NULL; own; own = own->next) {
+        const char *prefix = imap_value_text(imap_value_nth(own, 0));
+
+        if (prefix && *prefix)
+            g_ptr_array_add(((ListJob *)job)->listing->prefixes, g_strdup(prefix));
+    }
+    return TRUE;
+}
+
+/* Without it the account is no poorer: errors are nothing. */
+static void finish_namespace(ImapJob *job, const ImapResponse *response, const GError *error)
+{
+    job_done(((ListJob *)job)->listing);
+}
+
+static void send_namespace(Listing *listing)
+{
+    ListJob *list;
+
+    if (!imap_worker_has(listing->worker, "NAMESPACE"))
+        return;
+    list = list_job_new(listing);
+    list->job.untagged = on_namespace;
+    list->job.finish = finish_namespace;
+    imap_job_send(list, imap_worker_command(listing->worker, "NAMESPACE"));
+}
+
+void imap_list_start(ImapWorker *worker, void (*done)(ImapWorker *worker, const GError *error))
+{
+    Listing *listing = g_new0(Listing, 1);
+
+    listing->worker = worker;
+    listing->entries = g_ptr_array_new_with_free_func(entry_free);
+    listing->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    listing->places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    listing->prefixes = g_ptr_array_new_with_free_func(g_free);
+    listing->done = done;
+    listing->is_simple =
+        !imap_worker_has(worker, "SPECIAL-USE") || !imap_worker_has(worker, "LIST-EXTENDED");
+    send_namespace(listing);
+    send_list(listing, "*");
+}
+
+/* --- quota --- */
+
+/* "* QUOTA "" (STORAGE 10 512)", in units of 1,024 octets. */
+static gboolean on_quota(ImapJob *job, const ImapResponse *response)
+{
+    CacheQuota quota = {.is_known = TRUE};
+    const ImapValue *resources = response->values ? response->values->next : NULL;
+
+    if (!g_str_equal(response->name, "QUOTA"))
+        return g_str_equal(response->name, "QUOTAROOT");
+    for (const ImapValue *value = resources ? resources->first : NULL; value; value = value->next)
+        if (imap_value_is(value, "STORAGE") && value->next && value->next->next &&
+            imap_value_number(value->next, &quota.used) &&
+            imap_value_number(value->next->next, &quota.limit) &&
+            quota.used < G_MAXUINT64 / 1024 && quota.limit < G_MAXUINT64 / 1024) {
+            quota.used *= 1024;
+            quota.limit *= 1024;
+            cache_put_quota(imap_worker_cache(job->worker), &quota);
+        }
+    return TRUE;
+}
+
+void imap_quota_start(ImapWorker *worker, const CacheWant *want)
+{
+    Cache *cache = imap_worker_cache(worker);
+    const CacheQuota none = {.is_known = TRUE};
+    ImapJob *job;
+    ImapCommand *command;
+
+    /* Until told otherwise there is none. */
+    cache_put_quota(cache, &none);
+    if (!imap_worker_has(worker, "QUOTA")) {
+        cache_want_done(cache, want->id, NULL);
+        return;
+    }
+    job = imap_job_new(worker, sizeof *job, 0);
+    job->untagged = on_quota;
+    imap_job_take(job, want);
+    command = imap_worker_command(worker, "GETQUOTAROOT");
+    imap_command_add(command, "INBOX");
+    imap_job_send(job, command);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* imap/session-private.h - what imap/session.c and imap/login.c share. */
+#pragma once
+
+#include "imap/session.h"
+
+typedef struct {
+    ImapCommand *command;
+    char *tag;
+    guint next_piece;      /* the first piece not sent */
+    gboolean is_alone;     /* nothing may be sent behind it before it is answered */
+    gint64 deadline_us;    /* for the whole answer */
+    ImapDoneFunc done;
+    gpointer data;
+    void (*on_continue)(ImapSession *session, const char *text); /* answers a "+" */
+} ImapFlight;
+
+struct ImapSession {
+    const ImapOptions *options;
+    const ImapSessionEvents *events;
+    gpointer owner;
+
+    NetStream *stream;
+    ImapReader *reader;
+    NetSasl *sasl;
+    GHashTable *capabilities; /* upper case */
+    GHashTable *enabled;
+    gboolean knows_capabilities; /* told in the present state */
+    gboolean is_greeted, is_ready, is_closed, is_stalled, is_deflating;
+    GQueue queue;     /* ImapFlight, not yet sent whole */
+    GQueue in_flight; /* ImapFlight, oldest first */
+    char prefix[8];
+    guint n_tags;
+    const guint8 *unread; /* received and not yet read: bytes behind the response at hand */
+    gsize n_unread;
+    gint64 heard_us;  /* when the server was last heard, or had to begin to speak */
+    guint watch_source;
+    int n_calls; /* events being called: then free() is put off */
+    gboolean is_freed;
+};
+
+/* Sends @command ahead of the owner's; @on_continue as in ImapFlight. */
+void imap_session_send_first(ImapSession *session, ImapCommand *command, gboolean is_alone,
+                             void (*on_continue)(ImapSession *session, const char *text),
+                             ImapDoneFunc done);
+void imap_session_fail(ImapSession *session, const GError *error);
+void imap_session_fail_with(ImapSession *session, MailError code, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+void imap_session_set_capabilities(ImapSession *session, const ImapValue *words);
+void imap_session_forget_capabilities(ImapSession *session);
+void imap_session_become_ready(ImapSession *session);
+/* Bytes that answer a "+". */
+void imap_session_write_line(ImapSession *session, const char *line);
+
+/* --- login.c --- */
+
+/* From the greeting to ready. */
+void imap_login_greeted(ImapSession *session, const ImapResponse *greeting);
+/* The stream is ready again: after STARTTLS. */
+void imap_login_tls_is_up(ImapSession *session);

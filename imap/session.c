@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/* imap/session.c - one connection: commands out, responses in, deadlines. */
+#include <string.h>
+
+#include "imap/errors.h"
+#include "imap/session-private.h"
+
+#define WATCH_MS         500
+#define STALLED_US       ((gint64)3 * G_USEC_PER_SEC)
+#define COMMAND_MIN_US   ((gint64)600 * G_USEC_PER_SEC) /* even if it trickles */
+#define CAPABILITIES_MAX 1000
+
+/* Literals are asked for in pieces of 1 MiB at most (imap/fetch.c); a set of a million UIDs is
+ * text. */
+static const ImapLimits limits = {
+    .text_hold = (gsize)16 * 1024 * 1024,
+    .text_max = (guint64)128 * 1024 * 1024,
+    .literal_hold = (gsize)1024 * 1024 + 65536,
+    .literals_hold = (gsize)4 * 1024 * 1024,
+    .literal_max = G_MAXUINT32 - 1,
+    .depth_max = 2 * MAIL_PART_DEPTH_MAX + 10,
+    .values_max = 4000000,
+};
+
+static void send_more(ImapSession *session);
+
+/* --- life --- */
+
+static void flight_free(ImapFlight *flight)
+{
+    imap_command_free(flight->command);
+    g_free(flight->tag);
+    g_free(flight);
+}
+
+static void really_free(ImapSession *session)
+{
+    ImapFlight *flight;
+
+    while ((flight = g_queue_pop_head(&session->queue)))
+        flight_free(flight);
+    while ((flight = g_queue_pop_head(&session->in_flight)))
+        flight_free(flight);
+    g_clear_handle_id(&session->watch_source, g_source_remove);
+    net_sasl_free(session->sasl);
+    net_stream_free(session->stream);
+    imap_reader_free(session->reader);
+    g_hash_table_unref(session->capabilities);
+    g_hash_table_unref(session->enabled);
+    g_free(session);
+}
+
+void imap_session_free(ImapSession *session)
+{
+    if (!session)
+        return;
+    session->is_freed = TRUE;
+    if (session->n_calls == 0)
+        really_free(session);
+}
+
+/* Around everything that may call the owner: TRUE from leave() means that the session is gone. */
+static void enter(ImapSession *session)
+{
+    session->n_calls++;
+}
+
+static gboolean leave(ImapSession *session)
+{
+    if (--session->n_calls > 0 || !session->is_freed)
+        return session->is_freed;
+    really_free(session);
+    return TRUE;
+}
+
+static void answer_all(ImapSession *session, const GError *error)
+{
+    ImapFlight *flight;
+
+    while (!session->is_freed && ((flight = g_queue_pop_head(&session->in_flight)) ||
+                                  (flight = g_queue_pop_head(&session->queue)))) {
+        if (flight->done)
+            flight->done(NULL, error, flight->data);
+        flight_free(flight);
+    }
+}
+
+void imap_session_fail(ImapSession *session, const GError *error)
+{
+    if (session->is_closed)
+        return;
+    session->is_closed = TRUE;
+    session->is_ready = FALSE;
+    g_clear_handle_id(&session->watch_source, g_source_remove);
+    g_clear_pointer(&session->sasl, net_sasl_free);
+    g_clear_pointer(&session->stream, net_stream_free);
+    enter(session);
+    answer_all(session, error);
+    if (!session->is_freed)
+        session->events->closed(session, error, session->owner);
+    leave(session);
+}
+
+void imap_session_fail_with(ImapSession *session, MailError code, const char *format, ...)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    error = g_error_new(MAIL_ERROR, code, "%s: %s", session->options->account->host, text);
+    imap_session_fail(session, error);
+}
+
+/* --- capabilities --- */
+
+void imap_session_forget_capabilities(ImapSession *session)
+{
+    g_hash_table_remove_all(session->capabilities);
+    session->knows_capabilities = FALSE;
+}
+
+void imap_session_set_capabilities(ImapSession *session, const ImapValue *words)
+{
+    const char *const *disabled = session->options->disabled;
+
+    imap_session_forget_capabilities(session);
+    session->knows_capabilities = TRUE;
+    for (guint n = 0; words && n < CAPABILITIES_MAX; words = words->next, n++) {
+        const char *word = imap_value_text(words);
+
+        if (word)
+            g_hash_table_add(session->capabilities, g_ascii_strup(word, -1));
+    }
+    for (; disabled && *disabled; disabled++) {
+        g_autofree char *word = g_ascii_strup(*disabled, -1);
+
+        g_hash_table_remove(session->capabilities, word);
+    }
+}
+
+gboolean imap_session_has(const ImapSession *session, const char *capability)
+{
+    return g_hash_table_contains(session->capabilities, capability);
+}
+
+gboolean imap_session_has_enabled(const ImapSession *session, const char *capability)
+{
+    return g_hash_table_contains(session->enabled, capability);
+}
+
+ImapLiteralMode imap_session_literal_mode(const ImapSession *session)
+{
+    if (imap_session_has(session, "LITERAL+"))
+        return IMAP_LITERAL_PLUS;
+    return imap_session_has(session, "LITERAL-") ? IMAP_LITERAL_MINUS : IMAP_LITERAL_SYNC;
+}
+
+static void note_enabled(ImapSession *session, const ImapValue *words)
+{
+    for (; words; words = words->next) {
+        const char *word = imap_value_text(words);
+
+        if (word)
+            g_hash_table_add(session->enabled, g_ascii_strup(word, -1));
+    }
+}
+
+/* --- commands --- */
+
+gboolean imap_session_is_ready(const ImapSession *session)
+{
+    return session->is_ready;
+}
+
+gboolean imap_session_is_closed(const ImapSession *session)
+{
+    return session->is_closed;
+}
+
+guint imap_session_n_commands(const ImapSession *session)
+{
+    return session->queue.length + session->in_flight.length;
+}
+
+static void write_piece(ImapSession *session, ImapFlight *flight)
+{
+    gsize len;
+    const char *piece = imap_command_piece(flight->command, flight->next_piece++, &len);
+
+    net_stream_write(session->stream, piece, len);
+}
+
+static void launch(ImapSession *session, ImapFlight *flight)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (!session->in_flight.length)
+        session->heard_us = now;
+    flight->tag = g_strdup_printf("%s%u", session->prefix, ++session->n_tags);
+    flight->deadline_us =
+        now + MAX(COMMAND_MIN_US, (gint64)session->options->timeout_s * G_USEC_PER_SEC);
+    imap_command_finish(flight->command, flight->tag);
+    g_debug("> %s", imap_command_log_text(flight->command));
+    g_queue_push_tail(&session->in_flight, flight);
+    write_piece(session, flight);
+}
+
+static gboolean holds_others_back(const ImapFlight *flight)
+{
+    return flight->is_alone || flight->next_piece < imap_command_n_pieces(flight->command);
+}
+
+/* Sends what may be sent: nothing behind a command that stands alone or waits for its "+". */
+static void send_more(ImapSession *session)
+{
+    while (session->queue.length && session->stream) {
+        ImapFlight *last = g_queue_peek_tail(&session->in_flight);
+
+        if (last && holds_others_back(last))
+            return;
+        launch(session, g_queue_pop_head(&session->queue));
+    }
+}
+
+static ImapFlight *flight_new(ImapCommand *command, ImapDoneFunc done, gpointer data)
+{
+    ImapFlight *flight = g_new0(ImapFlight, 1);
+
+    flight->command = command;
+    flight->done = done;
+    flight->data = data;
+    return flight;
+}
+
+void imap_session_send_first(ImapSession *session, ImapCommand *command, gboolean is_alone,
+                             void (*on_continue)(ImapSession *session, const char *text),
+                             ImapDoneFunc done)
+{
+    ImapFlight *flight = flight_new(command, done, session);
+
+    flight->is_alone = is_alone;
+    flight->on_continue = on_continue;
+    g_queue_push_head(&session->queue, flight);
+    send_more(session);
+}
+
+void imap_session_send(ImapSession *session, ImapCommand *command, ImapDoneFunc done, gpointer data)
+{
+    g_queue_push_tail(&session->queue, flight_new(command, done, data));
+    if (session->is_ready)
+        send_more(session);
+}
+
+void imap_session_write_line(ImapSession *session, const char *line)
+{
+    net_stream_write(session->stream, line, strlen(line));
+    net_stream_write(session->stream, "\r\n", 2);
+}
+
+void imap_session_logout(ImapSession *session)
+{
+    if (session->is_ready && session->stream)
+        imap_session_write_line(session, "ZZ LOGOUT");
+}
+
+void imap_session_become_ready(ImapSession *session)
+{
+    session->is_ready = TRUE;
+    session->events->ready(session, session->owner);
+    if (!session->is_freed && !session->is_closed)
+        send_more(session);
+}
+
+/* --- responses --- */
+
+static GError *explain(const ImapFlight *flight, const ImapResponse *response)
+{
+    g_autofree char *doing = g_ascii_strdown(imap_command_name(flight->command), -1);
+
+    return imap_error_new(response, doing);
+}
+
+static ImapFlight *flight_of(ImapSession *session, const char *tag)
+{
+    for (GList *link = session->in_flight.head; link; link = link->next) {
+        ImapFlight *flight = link->data;
+
+        if (g_str_equal(flight->tag, tag))
+            return flight;
+    }
+    return NULL;
+}
+
+static void on_tagged(ImapSession *session, const ImapResponse *response)
+{
+    ImapFlight *flight = flight_of(session, response->tag);
+    g_autoptr(GError) error = NULL;
+
+    if (!flight) {
+        imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an answer to no command of ours");
+        return;
+    }
+    if (!g_str_equal(response->name, "OK"))
+        error = explain(flight, response);
+    if (error && !g_str_equal(response->name, "NO") && !g_str_equal(response->name, "BAD")) {
+        imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an answer that is no OK, NO or BAD");
+        return;
+    }
+    g_queue_remove(&session->in_flight, flight);
+    if (flight->done)
+        flight->done(error ? NULL : response, error, flight->data);
+    flight_free(flight);
+    if (!session->is_freed && !session->is_closed)
+        send_more(session);
+}
+
+static void on_continuation(ImapSession *session, const ImapResponse *response)
+{
+    ImapFlight *flight = g_queue_peek_tail(&session->in_flight);
+
+    if (flight && flight->next_piece < imap_command_n_pieces(flight->command)) {
+        write_piece(session, flight);
+        send_more(session);
+    } else if (flight && flight->on_continue) {
+        flight->on_continue(session, response->text);
+    } else {
+        imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "a \"+\" that nothing asked for");
+    }
+}
+
+static void log_alert(ImapSession *session, const ImapResponse *response)
+{
+    g_autofree char *text = imap_clean_text(response->text);
+
+    g_message("%s says: %s", session->options->account->host, text);
+}
+
+static void on_untagged(ImapSession *session, const ImapResponse *response)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (g_str_equal(response->name, "BYE")) {
+        error = imap_error_new(response, session->options->account->host);
+        imap_session_fail(session, error);
+        return;
+    }
+    if (response->code && g_str_equal(response->code, "ALERT"))
+        log_alert(session, response);
+    if (response->code && g_str_equal(response->code, "CAPABILITY"))
+        imap_session_set_capabilities(session, response->code_args);
+    if (g_str_equal(response->name, "CAPABILITY"))
+        imap_session_set_capabilities(session, response->values);
+    else if (g_str_equal(response->name, "ENABLED"))
+        note_enabled(session, response->values);
+    else if (session->is_ready)
+        session->events->untagged(session, response, session->owner);
+}
+
+static void on_response(ImapSession *session, const ImapResponse *response)
+{
+    if (!session->is_greeted) {
+        session->is_greeted = TRUE;
+        imap_login_greeted(session, response);
+        return;
+    }
+    switch (response->kind) {
+    case IMAP_RESPONSE_TAGGED: on_tagged(session, response); return;
+    case IMAP_RESPONSE_CONTINUATION: on_continuation(session, response); return;
+    case IMAP_RESPONSE_UNTAGGED: on_untagged(session, response); return;
+    }
+}
+
+static gboolean stops_reading(const ImapSession *session)
+{
+    return session->is_freed || session->is_closed || session->is_deflating;
+}
+
+static void on_received(NetStream *stream, const guint8 *bytes, gsize len, gpointer data)
+{
+    ImapSession *session = data;
+    gsize used = 0;
+
+    session->heard_us = g_get_monotonic_time();
+    enter(session);
+    if (session->is_stalled) {
+        session->is_stalled = FALSE;
+        session->events->stalled(session, FALSE, session->owner);
+    }
+    session->is_deflating = FALSE;
+    while (!stops_reading(session) && len) {
+        const ImapResponse *response;
+        g_autoptr(GError) error = NULL;
+        ImapReadResult result =
+            imap_reader_next(session->reader, bytes, len, &used, &response, &error);
+
+        bytes += used;
+        len -= used;
+        session->n_unread = len;
+        session->unread = bytes;
+        if (result == IMAP_READ_ERROR)
+            imap_session_fail(session, error);
+        else if (result == IMAP_READ_RESPONSE)
+            on_response(session, response);
+    }
+    session->n_unread = 0;
+    leave(session);
+}
+
+/* --- the stream --- */
+
+static void on_ready(NetStream *stream, gpointer data)
+{
+    ImapSession *session = data;
+
+    session->heard_us = g_get_monotonic_time();
+    enter(session);
+    if (session->is_greeted)
+        imap_login_tls_is_up(session);
+    leave(session);
+}
+
+static void on_closed(NetStream *stream, const GError *error, gpointer data)
+{
+    ImapSession *session = data;
+
+    enter(session);
+    imap_session_fail(session, error);
+    leave(session);
+}
+
+static const NetStreamEvents stream_events = {on_ready, on_received, on_closed};
+
+/* What the session waits for from the server: anything after the connect, until it is ready; then
+ * the answers to commands. */
+static gboolean is_waiting(const ImapSession *session)
+{
+    return session->heard_us && (!session->is_ready || session->in_flight.length);
+}
+
+static gboolean on_watch(gpointer data)
+{
+    ImapSession *session = data;
+    gint64 now = g_get_monotonic_time(), silent_us = now - session->heard_us;
+    const ImapFlight *oldest = g_queue_peek_head(&session->in_flight);
+    gint64 timeout_us = (gint64)session->options->timeout_s * G_USEC_PER_SEC;
+
+    if (!is_waiting(session))
+        return G_SOURCE_CONTINUE;
+    enter(session);
+    if (silent_us > timeout_us || (oldest && now > oldest->deadline_us)) {
+        imap_session_fail_with(session, MAIL_ERROR_TIMEOUT, "no answer for %u seconds",
+                               session->options->timeout_s);
+    } else if (silent_us > MIN(STALLED_US, timeout_us / 2) && !session->is_stalled &&
+               session->is_ready) {
+        session->is_stalled = TRUE;
+        session->events->stalled(session, TRUE, session->owner);
+    }
+    leave(session);
+    /* Where the session ended, the source went with it. */
+    return G_SOURCE_CONTINUE;
+}
+
+static void make_prefix(ImapSession *session)
+{
+    static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZ";
+
+    for (gsize i = 0; i < 4; i++)
+        session->prefix[i] = letters[g_random_int_range(0, sizeof letters - 1)];
+}
+
+ImapSession *imap_session_new(const ImapOptions *options, const ImapSessionEvents *events,
+                              gpointer owner)
+{
+    ImapSession *session = g_new0(ImapSession, 1);
+    NetEndpoint endpoint = {
+        .host = options->account->host,
+        .port = options->account->port,
+        .tls = options->account->security == MAIL_SECURITY_TLS,
+        .trust = options->trust,
+        .timeout_s = options->timeout_s,
+    };
+
+    session->options = options;
+    session->events = events;
+    session->owner = owner;
+    session->reader = imap_reader_new(&limits);
+    session->capabilities = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    session->enabled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    make_prefix(session);
+    session->watch_source = g_timeout_add(WATCH_MS, on_watch, session);
+    session->stream = net_stream_new(&endpoint, &stream_events, session);
+    return session;
+}
+
+/* --- compression --- */
+
+static void on_compress(const ImapResponse *response, const GError *error, gpointer data)
+{
+    ImapSession *session = data;
+
+    /* A server that refuses is used as it is. */
+    if (!response)
+        return;
+    session->is_deflating = TRUE;
+    net_stream_start_deflate(session->stream, session->unread, session->n_unread);
+}
+
+void imap_session_compress(ImapSession *session)
+{
+    ImapFlight *flight;
+
+    if (!imap_session_has(session, "COMPRESS=DEFLATE"))
+        return;
+    flight = flight_new(imap_command_new("COMPRESS", IMAP_LITERAL_SYNC), on_compress, session);
+    imap_command_add(flight->command, "DEFLATE");
+    flight->is_alone = TRUE;
+    g_queue_push_tail(&session->queue, flight);
+    send_more(session);
+}

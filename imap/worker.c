@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* imap/worker.c - a connection at work: jobs, and what comes untagged. */
+#include "imap/worker.h"
+
+#include <string.h>
+
+#include "imap/backend.h"
+
+/* --- jobs --- */
+
+gpointer imap_job_new(ImapWorker *worker, gsize size, guint32 box)
+{
+    ImapJob *job = g_malloc0(size);
+
+    job->worker = worker;
+    job->box = box;
+    job->wants = g_array_new(FALSE, FALSE, sizeof(guint64));
+    return job;
+}
+
+static void job_free(ImapJob *job)
+{
+    if (job->clear)
+        job->clear(job);
+    g_array_unref(job->wants);
+    g_free(job);
+}
+
+void imap_job_take(ImapJob *job, const CacheWant *want)
+{
+    g_array_append_val(job->wants, want->id);
+    cache_want_take(imap_worker_cache(job->worker), want->id);
+}
+
+void imap_job_want_done(ImapJob *job, guint64 want, const GError *error)
+{
+    for (guint i = 0; i < job->wants->len; i++)
+        if (g_array_index(job->wants, guint64, i) == want) {
+            g_array_remove_index_fast(job->wants, i);
+            cache_want_done(imap_worker_cache(job->worker), want, error);
+            return;
+        }
+}
+
+void imap_job_wants_done(ImapJob *job, const GError *error)
+{
+    while (job->wants->len)
+        imap_job_want_done(job, g_array_index(job->wants, guint64, 0), error);
+}
+
+static void begin_next(ImapWorker *worker)
+{
+    ImapJob *job = g_queue_peek_head(&worker->jobs);
+
+    if (job && job->begin)
+        job->begin(job);
+}
+
+/* What the job has not settled itself: after the loss of the connection another may do it. */
+static void settle_wants(ImapJob *job, const GError *error)
+{
+    Cache *cache = imap_worker_cache(job->worker);
+
+    if (!job->wants->len)
+        return;
+    if (error && imap_session_is_closed(job->worker->session))
+        for (guint i = 0; i < job->wants->len; i++)
+            cache_want_put_back(cache, g_array_index(job->wants, guint64, i));
+    else
+        imap_job_wants_done(job, error);
+    g_array_set_size(job->wants, 0);
+}
+
+static void on_done(const ImapResponse *response, const GError *error, gpointer data)
+{
+    ImapJob *job = data;
+    ImapWorker *worker = job->worker;
+    gboolean was_oldest = g_queue_peek_head(&worker->jobs) == job;
+
+    g_queue_remove(&worker->jobs, job);
+    if (job->finish)
+        job->finish(job, response, error);
+    settle_wants(job, error);
+    job_free(job);
+    if (imap_session_is_closed(worker->session))
+        return;
+    if (was_oldest)
+        begin_next(worker);
+    imap_backend_dispatch_later(worker->backend);
+}
+
+void imap_job_send(gpointer data, ImapCommand *command)
+{
+    ImapJob *job = data;
+    ImapWorker *worker = job->worker;
+
+    worker->used_us = g_get_monotonic_time();
+    g_queue_push_tail(&worker->jobs, job);
+    if (worker->jobs.length == 1)
+        begin_next(worker);
+    imap_session_send(worker->session, command, on_done, job);
+}
+
+/* --- untagged responses --- */
+
+MailFlags imap_flags_parse(Cache *cache, const ImapValue *list)
+{
+    MailFlags flags = 0;
+
+    for (const ImapValue *value = list ? list->first : NULL; value; value = value->next) {
+        const char *name = imap_value_text(value);
+        MailFlags flag = name ? mail_flag_from_imap(name, value->len) : 0;
+
+        if (!flag && name && name[0] != '\\')
+            flag = cache_keyword_flag(cache, name);
+        flags |= flag;
+    }
+    return flags;
+}
+
+static void on_fetch(ImapWorker *worker, const ImapResponse *response)
+{
+    ImapItems items;
+
+    if (!imap_items_parse(response->values, &items))
+        return;
+    if (!(items.present & IMAP_ITEM_UID)) {
+        worker->is_dirty = TRUE;
+        return;
+    }
+    for (GList *link = worker->jobs.head; link; link = link->next) {
+        ImapJob *job = link->data;
+
+        if (job->fetched && job->fetched(job, &items))
+            return;
+    }
+    if (imap_sync_fetched(worker, &items))
+        return;
+    if (items.present & IMAP_ITEM_FLAGS && worker->is_in_box)
+        cache_put_flags(imap_worker_cache(worker), worker->box, items.uid,
+                        imap_flags_parse(imap_worker_cache(worker), items.flags));
+}
+
+static void on_code(ImapWorker *worker, const ImapResponse *response)
+{
+    const char *id;
+    guint64 number;
+
+    if (g_str_equal(response->code, "MAILBOXID")) {
+        id = imap_value_text(imap_value_nth(response->code_args, 0));
+        g_free(worker->told.mailboxid);
+        worker->told.mailboxid = g_strdup(id);
+    }
+    if (!imap_value_number(response->code_args, &number))
+        return;
+    if (g_str_equal(response->code, "UIDVALIDITY"))
+        worker->told.uidvalidity = number <= G_MAXUINT32 ? (guint32)number : 0;
+    else if (g_str_equal(response->code, "UIDNEXT"))
+        worker->told.uidnext = number <= G_MAXUINT32 ? (guint32)number : 0;
+    else if (g_str_equal(response->code, "HIGHESTMODSEQ"))
+        worker->told.modseq = number;
+}
+
+static void on_size(ImapWorker *worker, const ImapResponse *response)
+{
+    if (!response->has_number)
+        return;
+    if (g_str_equal(response->name, "EXISTS")) {
+        /* Fewer without a word of which went: the count alone cannot be trusted. */
+        worker->is_dirty |= worker->is_synced && response->number < worker->told.exists;
+        worker->told.exists = response->number;
+    } else {
+        /* EXPUNGE; or EXPUNGED, as one server says it. */
+        worker->is_dirty = TRUE;
+        if (worker->told.exists)
+            worker->told.exists--;
+    }
+}
+
+static void on_untagged(ImapSession *session, const ImapResponse *response, gpointer data)
+{
+    ImapWorker *worker = data;
+    ImapJob *oldest = g_queue_peek_head(&worker->jobs);
+
+    if (oldest && oldest->untagged && oldest->untagged(oldest, response))
+        return;
+    if (g_str_equal(response->name, "FETCH"))
+        on_fetch(worker, response);
+    else if (g_str_equal(response->name, "VANISHED"))
+        imap_sync_vanished(worker, response);
+    else if (g_str_equal(response->name, "EXISTS") || g_str_has_prefix(response->name, "EXPUNGE"))
+        on_size(worker, response);
+    else if (response->is_status && response->code)
+        on_code(worker, response);
+}
+
+/* --- life --- */
+
+static void on_ready(ImapSession *session, gpointer data)
+{
+    imap_backend_worker_ready(((ImapWorker *)data)->backend, data);
+}
+
+static void on_stalled(ImapSession *session, gboolean is_stalled, gpointer data)
+{
+    imap_backend_worker_stalled(((ImapWorker *)data)->backend, data, is_stalled);
+}
+
+static void on_closed(ImapSession *session, const GError *error, gpointer data)
+{
+    imap_backend_worker_closed(((ImapWorker *)data)->backend, data, error);
+}
+
+ImapWorker *imap_worker_new(ImapBackend *backend, gboolean does_lists, gboolean does_bodies)
+{
+    static const ImapSessionEvents events = {on_ready, on_untagged, on_stalled, on_closed};
+    ImapWorker *worker = g_new0(ImapWorker, 1);
+
+    worker->backend = backend;
+    worker->does_lists = does_lists;
+    worker->does_bodies = does_bodies;
+    worker->used_us = g_get_monotonic_time();
+    worker->session = imap_session_new(imap_backend_options(backend), &events, worker);
+    return worker;
+}
+
+void imap_worker_free(ImapWorker *worker)
+{
+    ImapJob *job;
+
+    if (!worker)
+        return;
+    imap_session_logout(worker->session);
+    imap_session_free(worker->session);
+    while ((job = g_queue_pop_head(&worker->jobs))) {
+        for (guint i = 0; i < job->wants->len; i++)
+            cache_want_put_back(imap_worker_cache(worker), g_array_index(job->wants, guint64, i));
+        job_free(job);
+    }
+    imap_sync_free(worker->sync);
+    g_free(worker->told.mailboxid);
+    g_free(worker);
+}
+
+gboolean imap_worker_is_ready(const ImapWorker *worker)
+{
+    return worker && imap_session_is_ready(worker->session);
+}
+
+Cache *imap_worker_cache(const ImapWorker *worker)
+{
+    return imap_backend_cache(worker->backend);
+}
+
+ImapCommand *imap_worker_command(const ImapWorker *worker, const char *name)
+{
+    return imap_command_new(name, imap_session_literal_mode(worker->session));
+}
+
+gboolean imap_worker_has(const ImapWorker *worker, const char *capability)
+{
+    return imap_session_has(worker->session, capability);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* imap/worker.h - a connection at work for the cache: which mailbox it is in, and the jobs in flight.
+ *
+ * A job is one command with what its answer is for.  Servers answer commands in their order, so what
+ * comes untagged belongs to the oldest job, and the mailbox is the one of the last EXAMINE that is no
+ * longer ahead.
+ */
+#pragma once
+
+#include "imap/fetch-items.h"
+#include "imap/session.h"
+
+typedef struct ImapWorker ImapWorker;
+typedef struct ImapJob ImapJob;
+
+struct ImapJob {
+    ImapWorker *worker;
+    guint32 box;   /* cache id; 0 when it concerns none */
+    GArray *wants; /* guint64, taken; what is left at the end is put back or fails */
+    /* The job becomes the oldest; may be NULL. */
+    void (*begin)(ImapJob *job);
+    /* TRUE when the response was the job's; may be NULL. */
+    gboolean (*untagged)(ImapJob *job, const ImapResponse *response);
+    gboolean (*fetched)(ImapJob *job, const ImapItems *items);
+    /* Once; may free the worker's session by failing.  @error as for ImapDoneFunc. */
+    void (*finish)(ImapJob *job, const ImapResponse *response, const GError *error);
+    void (*clear)(ImapJob *job); /* frees what the extended struct owns; may be NULL */
+};
+
+/* What the server told of the mailbox that was examined. */
+typedef struct {
+    guint64 exists;
+    guint32 uidvalidity, uidnext;
+    guint64 modseq;
+    char *mailboxid;
+} ImapTold;
+
+struct ImapWorker {
+    struct ImapBackend *backend;
+    ImapSession *session;
+    gboolean does_lists;  /* listings, syncs and short commands */
+    gboolean does_bodies;
+    GQueue jobs;
+
+    guint32 box;          /* the mailbox that answers concern; 0: none */
+    guint32 examining;    /* the one that an EXAMINE in flight will enter; 0: none */
+    gboolean is_in_box;   /* the EXAMINE of box succeeded, and it is the one that the cache knows */
+    gboolean is_synced;   /* the cache has what the server told since */
+    gboolean is_dirty;    /* messages went by sequence number: only a new list of UIDs tells which */
+    ImapTold told;
+    struct ImapSync *sync; /* at work */
+    guint64 n_asked;       /* octets of bodies asked for and not yet answered */
+    gint64 used_us;        /* when a job was last sent */
+};
+
+/* @size of the extended struct, whose first member is the ImapJob. */
+gpointer imap_job_new(ImapWorker *worker, gsize size, guint32 box);
+/* Takes the want for the job. */
+void imap_job_take(ImapJob *job, const CacheWant *want);
+/* The want is fulfilled, or failed. */
+void imap_job_want_done(ImapJob *job, guint64 want, const GError *error);
+void imap_job_wants_done(ImapJob *job, const GError *error);
+/* Sends @command (taken) as the job (taken). */
+void imap_job_send(gpointer job, ImapCommand *command);
+
+ImapWorker *imap_worker_new(struct ImapBackend *backend, gboolean does_lists, gboolean does_bodies);
+void imap_worker_free(ImapWorker *worker);
+gboolean imap_worker_is_ready(const ImapWorker *worker);
+Cache *imap_worker_cache(const ImapWorker *worker);
+ImapCommand *imap_worker_command(const ImapWorker *worker, const char *name);
+gboolean imap_worker_has(const ImapWorker *worker, const char *capability);
+
+/* Translates a FLAGS list. */
+MailFlags imap_flags_parse(Cache *cache, const ImapValue *list);
+
+/* --- examine.c --- */
+
+/* Enters @box: EXAMINE, with QRESYNC or CONDSTORE where @known and the server allow.  @done gets the
+ * result once; worker->told is filled.  FALSE when there is no such box to examine. */
+gboolean imap_examine(ImapWorker *worker, guint32 box, const CacheSync *known,
+                      void (*done)(ImapWorker *worker, const GError *error));
+
+/* --- sync.c --- */
+
+/* Compares @box with the server, entering it if need be, and ends the SYNC and, if @with_uids, UIDS
+ * wants for it. */
+void imap_sync_start(ImapWorker *worker, guint32 box, gboolean with_uids);
+void imap_sync_free(struct ImapSync *sync);
+/* TRUE when a sync is at work that takes the flags; they are put when it is known what mailbox it is. */
+gboolean imap_sync_fetched(ImapWorker *worker, const ImapItems *items);
+void imap_sync_vanished(ImapWorker *worker, const ImapResponse *response);
+
+/* --- list.c --- */
+
+/* The mailboxes; @job_done gets the result. */
+void imap_list_start(ImapWorker *worker, void (*done)(ImapWorker *worker, const GError *error));
+/* Wants for quota. */
+void imap_quota_start(ImapWorker *worker, const CacheWant *want);
+
+/* --- lines.c --- */
+
+/* Sends what is wanted of lines in the worker's box. */
+void imap_lines_send(ImapWorker *worker);
+
+/* --- fetch.c --- */
+
+/* Sends what is wanted of blocks in @box. */
+void imap_fetch_send(ImapWorker *worker, guint32 box);
