@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/fs.h - an account as a filesystem: the FUSE session on the engine loop.
+ *
+ * Thread: engine; the notifier thread (fs/notify.c) is the only other that calls libfuse.
+ */
+#pragma once
+
+#include "cache/cache.h"
+#include "fs/names.h"
+
+typedef struct Fs Fs;
+
+typedef struct {
+    const char *source; /* the account's URL, for the mount table and status */
+    FsNameStyle names;
+    gboolean is_read_only; /* -o ro: no call in the mount will ever change mail */
+    gboolean allow_other;
+    gboolean has_guard;
+    gboolean is_debug; /* log each request */
+    /* Called once, from the main loop, when the mount is gone: unmounted or failed. */
+    void (*ended)(gpointer data);
+    gpointer data;
+} FsOptions;
+
+/* Makes the session; nothing is mounted yet.  @options is copied, @cache borrowed. */
+Fs *fs_new(Cache *cache, const FsOptions *options, GError **error);
+gboolean fs_mount(Fs *fs, const char *mountpoint, GError **error);
+/* Without a kernel: @fd carries one request or reply a message (SOCK_SEQPACKET); taken. */
+gboolean fs_attach(Fs *fs, int fd, GError **error);
+/* Unmounts; what waits is answered with an error. */
+void fs_free(Fs *fs);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fs, fs_free)

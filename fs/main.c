@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/main.c - puts everything together: options, cache, backend, mount. */
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fs/background.h"
+#include "fs/fs.h"
+#include "fs/log.h"
+#include "fs/mountpoint.h"
+#include "fs/options.h"
+#include "imap/imap.h"
+#include "mime/mime.h"
+#include "net/net.h"
+
+#define EXIT_USAGE         2
+#define PASSWORD_TIMEOUT_S 60
+
+typedef struct {
+    Options *options;
+    MailAccount *account;
+    char *url;
+    char *mountpoint;
+    NetSecret *secret;
+    NetTrust *trust;
+    Cache *cache;
+    ImapBackend *backend;
+    Fs *fs;
+    GMainLoop *loop;
+    int status;
+} Program;
+
+static void program_free(Program *program)
+{
+    fs_free(program->fs);
+    imap_backend_free(program->backend);
+    cache_close(program->cache);
+    net_trust_unref(program->trust);
+    net_secret_unref(program->secret);
+    mail_account_free(program->account);
+    g_free(program->url);
+    g_free(program->mountpoint);
+    options_free(program->options);
+    g_clear_pointer(&program->loop, g_main_loop_unref);
+}
+
+static int complain(const GError *error, int status)
+{
+    fprintf(stderr, "mailfs: %s\n", error->message);
+    return status;
+}
+
+static void stop(Program *program, const GError *error)
+{
+    if (error)
+        program->status = complain(error, EXIT_FAILURE);
+    g_main_loop_quit(program->loop);
+}
+
+/* --- what is needed before anything runs --- */
+
+static NetSecret *get_secret(const Options *options, const char *url, GError **error)
+{
+    g_autofree char *prompt = g_strdup_printf("Password for %s: ", url);
+
+    if (options->password_command)
+        return net_secret_from_command(options->password_command, PASSWORD_TIMEOUT_S, error);
+    if (options->password_file)
+        return net_secret_from_file(options->password_file, error);
+    return net_secret_from_tty(prompt, error);
+}
+
+static Cache *open_cache(const Program *program, GError **error)
+{
+    g_autofree char *dir = program->options->cache_dir
+                               ? g_canonicalize_filename(program->options->cache_dir, NULL)
+                               : g_build_filename(g_get_user_cache_dir(), "mailfs", NULL);
+    CacheOptions options = {
+        .dir = dir,
+        .size_max = program->options->cache_size,
+        .timeout_s = program->options->timeout_s,
+    };
+
+    return cache_open(program->account, &options, error);
+}
+
+/* What can fail without the network, and what may ask the user. */
+static gboolean prepare(Program *program, GError **error)
+{
+    const Options *options = program->options;
+
+    program->account = mail_account_parse(options->source, error);
+    if (!program->account)
+        return FALSE;
+    program->url = mail_account_dup_url(program->account);
+    program->mountpoint = mountpoint_prepare(options->mountpoint, error);
+    if (!program->mountpoint)
+        return FALSE;
+    if (program->account->security != MAIL_SECURITY_NONE) {
+        program->trust = net_trust_new(options->ca_file, options->tls_fingerprint, error);
+        if (!program->trust)
+            return FALSE;
+    }
+    program->secret = get_secret(options, program->url, error);
+    return program->secret != NULL;
+}
+
+/* --- the course of a mount --- */
+
+static void on_unmounted(gpointer data)
+{
+    stop(data, NULL);
+}
+
+static void on_started(const GError *error, gpointer data)
+{
+    Program *program = data;
+    g_autoptr(GError) failure = NULL;
+    FsOptions options = {
+        .source = program->url,
+        .names = program->options->names,
+        .is_read_only = program->options->is_read_only,
+        .allow_other = program->options->allow_other,
+        .has_guard = program->options->has_guard,
+        .is_debug = program->options->is_debug,
+        .ended = on_unmounted,
+        .data = program,
+    };
+
+    if (error) {
+        stop(program, error);
+        return;
+    }
+    program->fs = fs_new(program->cache, &options, &failure);
+    if (!program->fs || !fs_mount(program->fs, program->mountpoint, &failure)) {
+        stop(program, failure);
+        return;
+    }
+    g_message("mounted %s on %s", program->url, program->mountpoint);
+    if (!program->options->is_foreground) {
+        background_succeeded();
+        log_to_syslog();
+    }
+}
+
+static gboolean on_signal(gpointer data)
+{
+    stop(data, NULL);
+    return G_SOURCE_CONTINUE;
+}
+
+static void run(Program *program)
+{
+    ImapOptions options = {
+        .account = program->account,
+        .secret = program->secret,
+        .trust = program->trust,
+        .disabled = (const char *const *)program->options->disabled->pdata,
+        .timeout_s = program->options->timeout_s,
+        .started = on_started,
+        .data = program,
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    g_unix_signal_add(SIGTERM, on_signal, program);
+    g_unix_signal_add(SIGINT, on_signal, program);
+    g_unix_signal_add(SIGHUP, on_signal, program);
+    program->loop = g_main_loop_new(NULL, FALSE);
+    program->backend = imap_backend_new(program->cache, &options);
+    g_main_loop_run(program->loop);
+}
+
+static int mount_account(Program *program)
+{
+    g_autoptr(GError) error = NULL;
+
+    net_secret_harden_process();
+    log_start(program->options->is_verbose, program->options->is_debug);
+    mime_init();
+    if (!prepare(program, &error))
+        return complain(error, error->code == MAIL_ERROR_INVALID ? EXIT_USAGE : EXIT_FAILURE);
+    if (!program->options->is_foreground)
+        background_fork();
+    /* Not before: SQLite's locks do not survive a fork. */
+    program->cache = open_cache(program, &error);
+    if (!program->cache)
+        return complain(error, EXIT_FAILURE);
+    run(program);
+    return program->status;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    Program program = {0};
+    int status;
+
+    program.options = options_parse(argc, argv, &error);
+    if (!program.options)
+        return complain(error, EXIT_USAGE);
+    if (program.options->wants_help) {
+        fputs(options_usage, stdout);
+        status = EXIT_SUCCESS;
+    } else if (program.options->wants_version) {
+        printf("mailfs %s\n", MAILFS_VERSION);
+        status = EXIT_SUCCESS;
+    } else {
+        status = mount_account(&program);
+    }
+    program_free(&program);
+    return status;
+}

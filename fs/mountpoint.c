@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/mountpoint.c - the directory to mount on, and what a mailfs that was killed left there. */
+#include "fs/mountpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TYPE "fuse.mailfs"
+
+static char *fail(GError **error, const char *path, const char *why)
+{
+    g_set_error(error, MAIL_ERROR, MAIL_ERROR_INVALID, "mount on %s: %s", path, why);
+    return NULL;
+}
+
+/* The path without links; what lies at its end need not answer. */
+static char *make_absolute(const char *path)
+{
+    g_autofree char *parent = g_path_get_dirname(path), *name = g_path_get_basename(path);
+    char *whole = realpath(path, NULL), *real;
+    char *result;
+
+    if (whole) {
+        result = g_strdup(whole);
+        free(whole);
+        return result;
+    }
+    real = realpath(parent, NULL);
+    result = real ? g_build_filename(real, name, NULL) : NULL;
+    free(real);
+    return result;
+}
+
+/* Undoes the octal escapes of mountinfo. */
+static gboolean is_mount_line_of(const char *line, const char *path)
+{
+    g_auto(GStrv) fields = g_strsplit(line, " ", -1);
+    g_autofree char *where = NULL;
+
+    if (g_strv_length(fields) < 5)
+        return FALSE;
+    where = g_strcompress(fields[4]);
+    return g_str_equal(where, path);
+}
+
+/* Whether the last mount on @path is one of ours. */
+static gboolean is_ours(const char *path)
+{
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    gboolean ours = FALSE;
+
+    if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
+        return FALSE;
+    lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++)
+        if (is_mount_line_of(*line, path))
+            ours = strstr(*line, " - " TYPE " ") != NULL;
+    return ours;
+}
+
+static gboolean take_away(const char *path)
+{
+    const char *const argv[] = {"fusermount3", "-u", "-z", "-q", "--", path, NULL};
+    int status = -1;
+
+    if (umount2(path, MNT_DETACH) == 0)
+        return TRUE;
+    return g_spawn_sync(NULL, (char **)argv, NULL,
+                        G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, NULL,
+                        &status, NULL) &&
+           status == 0;
+}
+
+char *mountpoint_prepare(const char *path, GError **error)
+{
+    g_autofree char *absolute = make_absolute(path);
+    struct stat st;
+
+    if (!absolute)
+        return fail(error, path, g_strerror(errno));
+    if (stat(absolute, &st) < 0 && errno == ENOTCONN) {
+        if (!is_ours(absolute))
+            return fail(error, absolute, "another filesystem died there (fusermount3 -u it first)");
+        if (!take_away(absolute))
+            return fail(error, absolute, "a mailfs died there and its mount cannot be taken away");
+    }
+    if (stat(absolute, &st) < 0)
+        return fail(error, absolute, errno == ENOENT ? "there is no such directory" : g_strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return fail(error, absolute, "it is no directory");
+    if (is_ours(absolute))
+        return fail(error, absolute, "a mailfs is mounted there already");
+    return g_steal_pointer(&absolute);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/names.c - how messages are called in the mount. */
+#include "fs/names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define WHO_MAX  60 /* bytes of the name that the sender takes */
+#define TAIL_MAX (sizeof ".u4294967295," - 1 + MAIL_FLAGS_LETTERS_MAX + sizeof ".eml")
+
+typedef struct {
+    char *text; /* not NUL-ended while being written */
+    gsize len, max;
+} Buffer;
+
+static gboolean is_word_char(gunichar c)
+{
+    return c < 0x80 ? g_ascii_isalnum((gchar)c) : g_unichar_isalnum(c) || g_unichar_ismark(c);
+}
+
+/* Appends the words of @text, runs of anything else as one @gap; cut at a character when @limit bytes
+ * are full. */
+static void append_words(Buffer *buffer, const char *text, char gap, gsize limit)
+{
+    gsize start = buffer->len, end = MIN(buffer->max, buffer->len + limit);
+    gboolean in_gap = FALSE;
+
+    for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+        gsize width = (gsize)(g_utf8_next_char(p) - p);
+
+        if (!is_word_char(g_utf8_get_char(p))) {
+            in_gap = buffer->len > start;
+            continue;
+        }
+        if (buffer->len + in_gap + width > end)
+            return;
+        if (in_gap)
+            buffer->text[buffer->len++] = gap;
+        in_gap = FALSE;
+        memcpy(buffer->text + buffer->len, p, width);
+        buffer->len += width;
+    }
+}
+
+static void append(Buffer *buffer, const char *text)
+{
+    gsize len = MIN(strlen(text), buffer->max - buffer->len);
+
+    memcpy(buffer->text + buffer->len, text, len);
+    buffer->len += len;
+}
+
+/* The words of @text; FALSE when there are none. */
+static gboolean append_field(Buffer *buffer, const char *text, FsNameStyle style, gsize limit)
+{
+    char gap = style == FS_NAMES_SPACED ? ' ' : '-';
+    g_autofree char *composed = NULL;
+    gsize before = buffer->len;
+
+    if (!g_str_is_ascii(text))
+        text = composed = g_utf8_normalize(text, -1, G_NORMALIZE_NFC);
+    if (text)
+        append_words(buffer, text, gap, limit);
+    return buffer->len > before;
+}
+
+/* A date beyond the years 1 to 9999 is as good as unknown. */
+static void append_date(Buffer *buffer, gint64 date, FsNameStyle style)
+{
+    g_autoptr(GDateTime) told = g_date_time_new_from_unix_utc(date);
+    g_autoptr(GDateTime) time = told ? g_steal_pointer(&told) : g_date_time_new_from_unix_utc(0);
+    char text[64];
+
+    g_snprintf(text, sizeof text, "%04d-%02d-%02d%c%02d%02d", g_date_time_get_year(time),
+               g_date_time_get_month(time), g_date_time_get_day_of_month(time),
+               style == FS_NAMES_SPACED ? ' ' : '_', g_date_time_get_hour(time),
+               g_date_time_get_minute(time));
+    append(buffer, text);
+}
+
+/* The local part, for who has no display name. */
+static char *local_part(const char *address)
+{
+    return g_strndup(address, strcspn(address, "@"));
+}
+
+void fs_names_message(FsNameStyle style, const CacheMessage *message, const MailEnvelope *envelope,
+                      gboolean by_recipient, char name[FS_MESSAGE_NAME])
+{
+    MailEnvelopeField who = by_recipient ? MAIL_ENVELOPE_TO_NAME : MAIL_ENVELOPE_FROM_NAME;
+    MailEnvelopeField address = by_recipient ? MAIL_ENVELOPE_TO_ADDRESS : MAIL_ENVELOPE_FROM_ADDRESS;
+    g_autofree char *local = local_part(mail_envelope_get(envelope, address));
+    const char *display = mail_envelope_get(envelope, who);
+    char letters[MAIL_FLAGS_LETTERS_MAX], tail[TAIL_MAX];
+    Buffer buffer = {.text = name};
+    int tail_len;
+
+    mail_flags_letters(message->flags, letters);
+    tail_len = g_snprintf(tail, sizeof tail, ".u%u,%s.eml", message->uid, letters);
+    buffer.max = FS_MESSAGE_NAME - 1 - tail_len;
+    append_date(&buffer, message->date, style);
+    append(&buffer, style == FS_NAMES_SPACED ? " " : "_");
+    if (!append_field(&buffer, display, style, WHO_MAX) &&
+        !append_field(&buffer, local, style, WHO_MAX))
+        append(&buffer, "unknown");
+    append(&buffer, style == FS_NAMES_SPACED ? " - " : "_");
+    if (!append_field(&buffer, mail_envelope_get(envelope, MAIL_ENVELOPE_SUBJECT), style,
+                      FS_MESSAGE_NAME))
+        append(&buffer, style == FS_NAMES_SPACED ? "no subject" : "no-subject");
+    memcpy(name + buffer.len, tail, (gsize)tail_len + 1);
+}
+
+/* A UID that ends at @end and begins after @start; NULL or where its digits begin. */
+static const char *parse_uid_before(const char *start, const char *end, guint32 *ret_uid)
+{
+    const char *digits = end;
+    g_autofree char *text = NULL;
+    guint64 uid;
+
+    while (digits > start && g_ascii_isdigit(digits[-1]))
+        digits--;
+    if (digits == end || *digits == '0' || end - digits > 10)
+        return NULL;
+    text = g_strndup(digits, end - digits);
+    uid = g_ascii_strtoull(text, NULL, 10);
+    if (uid > G_MAXUINT32)
+        return NULL;
+    *ret_uid = (guint32)uid;
+    return digits;
+}
+
+FsNameForm fs_names_parse(const char *name, guint32 *ret_uid)
+{
+    gsize len = strlen(name);
+    const char *end = name + len - 4, *digits, *comma = end;
+
+    if (len < 5 || strcmp(end, ".eml") != 0)
+        return FS_NAME_OTHER;
+    digits = parse_uid_before(name, end, ret_uid);
+    if (digits == name)
+        return FS_NAME_UID;
+    if (digits && digits == name + 1 && *name == 'u')
+        return FS_NAME_SHORT;
+    while (comma > name && g_ascii_isalpha(comma[-1]))
+        comma--;
+    if (comma == name || comma[-1] != ',')
+        return FS_NAME_OTHER;
+    digits = parse_uid_before(name, comma - 1, ret_uid);
+    if (!digits || digits - name < 3 || digits[-1] != 'u' || digits[-2] != '.')
+        return FS_NAME_OTHER;
+    return FS_NAME_FULL;
+}

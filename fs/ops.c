@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/ops.c - what the kernel can ask, answered from the views. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/private.h"
+
+#define READAHEAD_MAX  (128 * 1024)
+#define BACKGROUND_MAX 512 /* requests that may wait without the kernel holding others back */
+#define DOT_TIMEOUT    3600.0
+#define FRESH_US       (2 * G_USEC_PER_SEC)
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+    static const unsigned wanted[] = {
+        FUSE_CAP_ASYNC_READ,       FUSE_CAP_PARALLEL_DIROPS, FUSE_CAP_READDIRPLUS,
+        FUSE_CAP_READDIRPLUS_AUTO, FUSE_CAP_AUTO_INVAL_DATA,
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(wanted); i++)
+        conn->want |= conn->capable & wanted[i];
+    conn->max_readahead = READAHEAD_MAX;
+    conn->max_background = BACKGROUND_MAX;
+    conn->congestion_threshold = BACKGROUND_MAX * 3 / 4;
+}
+
+/* --- names and attributes --- */
+
+static CacheAnswer fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
+{
+    CacheAnswer answer = fs_attr(request, node, &entry->attr);
+
+    entry->ino = fs_node_pack(node);
+    entry->generation = 0;
+    entry->attr_timeout = entry->entry_timeout = fs_view(node.kind)->timeout;
+    return answer;
+}
+
+static void answer_absent_name(FsRequest *request)
+{
+    /* A nodeid of 0 lets the kernel remember that there is none: file managers ask again and again
+     * for .hidden and the like. */
+    struct fuse_entry_param none = {.entry_timeout = DOT_TIMEOUT};
+
+    if (request->name[0] == '.')
+        fs_answer_entry(request, &none);
+    else
+        fs_answer_error(request, ENOENT);
+}
+
+static void run_lookup(FsRequest *request)
+{
+    const FsView *view = fs_view(request->node.kind);
+    struct fuse_entry_param entry = {0};
+    CacheAnswer answer;
+    FsNode child;
+
+    if (!view->lookup) {
+        fs_answer_error(request, ENOTDIR);
+        return;
+    }
+    if (strlen(request->name) > FS_NAME_MAX) {
+        fs_answer_error(request, ENAMETOOLONG);
+        return;
+    }
+    answer = view->lookup(request, request->node, request->name, &child);
+    if (answer == CACHE_FOUND)
+        answer = fill_entry(request, child, &entry);
+    if (answer == CACHE_FOUND)
+        fs_answer_entry(request, &entry);
+    else if (answer == CACHE_ABSENT)
+        answer_absent_name(request);
+    else
+        fs_conclude(request, answer);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    fs_request_start(req, "lookup", run_lookup, parent, name, 0, 0, NULL);
+}
+
+static void run_getattr(FsRequest *request)
+{
+    struct stat attr;
+    CacheAnswer answer = fs_attr(request, request->node, &attr);
+
+    if (answer == CACHE_FOUND)
+        fs_answer_attr(request, &attr, fs_view(request->node.kind)->timeout);
+    else if (answer == CACHE_ABSENT)
+        fs_answer_error(request, ESTALE);
+    else
+        fs_conclude(request, answer);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    fs_request_start(req, "getattr", run_getattr, ino, NULL, 0, 0, NULL);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
+{
+    fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
+{
+    fuse_reply_none(req);
+}
+
+static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+    fuse_reply_err(req, mask & W_OK ? EROFS : 0);
+}
+
+/* --- files --- */
+
+static void run_open(FsRequest *request)
+{
+    struct fuse_file_info fi = request->fi;
+
+    if (fs_view(request->node.kind)->next) {
+        fs_answer_error(request, EISDIR);
+        return;
+    }
+    if ((fi.flags & O_ACCMODE) != O_RDONLY) {
+        fs_answer_error(request, EROFS);
+        return;
+    }
+    if (request->fs->options.is_read_only) {
+        /* From now on the kernel opens without asking. */
+        fs_answer_error(request, ENOSYS);
+        return;
+    }
+    fi.keep_cache = fs_node_is_message(request->node);
+    fi.noflush = 1;
+    fs_answer_open(request, &fi);
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    fs_request_start(req, "open", run_open, ino, NULL, 0, 0, fi);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    fuse_reply_err(req, 0);
+}
+
+static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    fuse_reply_err(req, ENOSYS);
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+    fuse_reply_err(req, 0);
+}
+
+/* Whether the guard keeps the reader from what would have to come over the network. */
+static gboolean is_refused(FsRequest *request)
+{
+    const FsNode node = request->node;
+
+    return request->fs->options.has_guard && request->n_runs == 0 && fs_node_is_message(node) &&
+           !cache_has(request->fs->cache, node.number, node.uid, "", (guint64)request->offset,
+                      request->size) &&
+           fs_guard_refuses(fuse_req_ctx(request->req)->pid);
+}
+
+/* A message that turned out longer than we said while it was being read: the reader may have settled
+ * for the old size already, and would take a part for the whole. */
+static gboolean has_grown(FsRequest *request)
+{
+    CacheMessage message;
+
+    if (!fs_node_message(request->fs, request->node, &message))
+        return FALSE;
+    if (request->first_size == G_MAXUINT64)
+        request->first_size = message.size;
+    return message.size > request->first_size;
+}
+
+static void run_read(FsRequest *request)
+{
+    const FsView *view = fs_view(request->node.kind);
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    CacheAnswer answer;
+
+    if (!view->read) {
+        fs_answer_error(request, EISDIR);
+        return;
+    }
+    if (is_refused(request)) {
+        fs_answer_error(request, EACCES);
+        return;
+    }
+    if (has_grown(request)) {
+        fs_answer_error(request, EIO);
+        return;
+    }
+    answer = view->read(request, request->node, (guint64)request->offset, request->size, bytes);
+    if (answer == CACHE_FOUND)
+        fs_answer_bytes(request, bytes->data, bytes->len);
+    else if (answer == CACHE_ABSENT)
+        fs_answer_error(request, ESTALE);
+    else
+        fs_conclude(request, answer);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                    struct fuse_file_info *fi)
+{
+    fs_request_start(req, "read", run_read, ino, NULL, size, offset, NULL);
+}
+
+/* --- directories --- */
+
+static void run_opendir(FsRequest *request)
+{
+    struct fuse_file_info fi = request->fi;
+    const CacheBox *box = fs_node_box(request->fs, request->node);
+    CacheAnswer answer = CACHE_FOUND;
+
+    if (!fs_view(request->node.kind)->next) {
+        fs_answer_error(request, ENOTDIR);
+        return;
+    }
+    if (box && request->n_runs == 0)
+        answer = cache_box_is_fresh(request->fs->cache, box->id, FRESH_US, &request->want,
+                                    &request->error);
+    if (answer != CACHE_FOUND) {
+        fs_conclude(request, answer);
+        return;
+    }
+    /* What changes in a mailbox, the notifier tells. */
+    fi.cache_readdir = fi.keep_cache = box != NULL;
+    fs_answer_open(request, &fi);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    fs_request_start(req, "opendir", run_opendir, ino, NULL, 0, 0, fi);
+}
+
+typedef struct {
+    FsRequest *request;
+    gboolean plus;
+    char *bytes;
+    gsize len;
+} Listing;
+
+/* FALSE when the entry does not fit any more. */
+static gboolean add_entry(Listing *listing, const char *name, FsNode node, off_t next,
+                          gboolean with_attr)
+{
+    FsRequest *request = listing->request;
+    struct fuse_entry_param entry = {0};
+    char *at = listing->bytes + listing->len;
+    gsize room = request->size - listing->len, taken;
+
+    if (listing->plus && with_attr && fill_entry(request, node, &entry) != CACHE_FOUND)
+        memset(&entry, 0, sizeof entry);
+    entry.attr.st_ino = fs_node_pack(node);
+    entry.attr.st_mode = fs_view(node.kind)->mode;
+    taken = listing->plus ? fuse_add_direntry_plus(request->req, at, room, name, &entry, next)
+                          : fuse_add_direntry(request->req, at, room, name, &entry.attr, next);
+    if (taken > room)
+        return FALSE;
+    listing->len += taken;
+    return TRUE;
+}
+
+static gboolean can_tell_attr(FsRequest *request, FsNode node)
+{
+    return !fs_node_is_message(node) ||
+           cache_size_is_known(request->fs->cache, node.number, node.uid);
+}
+
+/* "." and "..", whose cookies are 1 and 2. */
+static gboolean add_dots(Listing *listing)
+{
+    FsRequest *request = listing->request;
+    const FsView *view = fs_view(request->node.kind);
+
+    if (request->offset < 1 && !add_entry(listing, ".", request->node, 1, FALSE))
+        return FALSE;
+    return request->offset >= 2 ||
+           add_entry(listing, "..", view->parent(request->fs, request->node), 2, FALSE);
+}
+
+static CacheAnswer add_children(Listing *listing)
+{
+    FsRequest *request = listing->request;
+    const FsView *view = fs_view(request->node.kind);
+    guint64 cookie = request->offset > 2 ? (guint64)request->offset : 0;
+    FsEntry entry;
+    CacheAnswer answer;
+
+    for (;; cookie = entry.cookie) {
+        answer = view->next(request, request->node, cookie, &entry);
+        if (answer != CACHE_FOUND)
+            return answer;
+        if (!add_entry(listing, entry.name, entry.node, (off_t)entry.cookie,
+                       can_tell_attr(request, entry.node)))
+            return CACHE_FOUND;
+    }
+}
+
+static void list(FsRequest *request, gboolean plus)
+{
+    g_autofree char *bytes = g_malloc(request->size);
+    Listing listing = {request, plus, bytes, 0};
+    CacheAnswer answer = CACHE_FOUND;
+
+    if (!fs_view(request->node.kind)->next) {
+        fs_answer_error(request, ENOTDIR);
+        return;
+    }
+    if (fs_node_box(request->fs, request->node) == NULL && request->node.kind != FS_KIND_CONTROL) {
+        fs_answer_error(request, ESTALE);
+        return;
+    }
+    if (add_dots(&listing))
+        answer = add_children(&listing);
+    /* What is here is told before the rest is waited for. */
+    if (listing.len || answer == CACHE_FOUND || answer == CACHE_ABSENT) {
+        g_clear_error(&request->error);
+        fs_answer_bytes(request, bytes, listing.len);
+    } else {
+        fs_conclude(request, answer);
+    }
+}
+
+static void run_readdir(FsRequest *request)
+{
+    list(request, FALSE);
+}
+
+static void run_readdirplus(FsRequest *request)
+{
+    list(request, TRUE);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                       struct fuse_file_info *fi)
+{
+    fs_request_start(req, "readdir", run_readdir, ino, NULL, size, offset, NULL);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                           struct fuse_file_info *fi)
+{
+    fs_request_start(req, "readdir", run_readdirplus, ino, NULL, size, offset, NULL);
+}
+
+/* --- the filesystem --- */
+
+static void run_statfs(FsRequest *request)
+{
+    struct statvfs st = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = FS_NAME_MAX};
+    CacheQuota quota = {0};
+    CacheAnswer answer = CACHE_FOUND;
+
+    /* Asked once; a server that fails to tell is one without a quota. */
+    if (request->n_runs == 0)
+        answer = cache_quota(request->fs->cache, &quota, &request->want, &request->error);
+    else
+        cache_quota_known(request->fs->cache, &quota);
+    if (answer == CACHE_WAIT) {
+        fs_conclude(request, answer);
+        return;
+    }
+    st.f_blocks = quota.is_known && quota.limit ? quota.limit / 4096 : (fsblkcnt_t)1 << 38;
+    st.f_bfree = st.f_blocks - MIN(quota.used / 4096, st.f_blocks);
+    st.f_bavail = st.f_bfree;
+    fs_answer_statfs(request, &st);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+    fs_request_start(req, "statfs", run_statfs, FUSE_ROOT_ID, NULL, 0, 0, NULL);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+    fs_request_start(req, "getxattr", fs_run_getxattr, ino, name, size, 0, NULL);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+    fs_request_start(req, "listxattr", fs_run_listxattr, ino, NULL, size, 0, NULL);
+}
+
+/* --- what would change something: not in this mount --- */
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int which,
+                       struct fuse_file_info *fi)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+static void op_remove(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                      const char *new_name, unsigned int flags)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+                        size_t size, int flags)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+const struct fuse_lowlevel_ops fs_ops = {
+    .init = op_init,
+    .lookup = op_lookup,
+    .forget = op_forget,
+    .forget_multi = op_forget_multi,
+    .getattr = op_getattr,
+    .setattr = op_setattr,
+    .access = op_access,
+    .mknod = op_mknod,
+    .mkdir = op_mkdir,
+    .unlink = op_remove,
+    .rmdir = op_remove,
+    .symlink = op_symlink,
+    .rename = op_rename,
+    .link = op_link,
+    .open = op_open,
+    .read = op_read,
+    .flush = op_flush,
+    .release = op_release,
+    .fsync = op_fsync,
+    .opendir = op_opendir,
+    .readdir = op_readdir,
+    .readdirplus = op_readdirplus,
+    .statfs = op_statfs,
+    .setxattr = op_setxattr,
+    .getxattr = op_getxattr,
+    .listxattr = op_listxattr,
+    .removexattr = op_remove,
+};

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/options.c - the command line, in the manner of sshfs and mount(8). */
+#include "fs/options.h"
+
+#include <string.h>
+
+#define CACHE_SIZE_DEFAULT ((guint64)2 * 1024 * 1024 * 1024)
+#define CACHE_SIZE_MIN     ((guint64)1024 * 1024)
+#define TIMEOUT_DEFAULT_S  60
+#define TIMEOUT_MAX_S      3600
+
+const char options_usage[] =
+    "Usage: mailfs [-f] [-d] [-v] [-o OPTION,...] SOURCE MOUNTPOINT\n"
+    "Mounts the mail of an IMAP account as a folder.\n"
+    "\n"
+    "SOURCE is one of\n"
+    "  imaps://user@host[:port]/          TLS (port 993)\n"
+    "  imap://user@host[:port]/           STARTTLS, required (port 143)\n"
+    "  imap+insecure://user@host[:port]/  plain text\n"
+    "\n"
+    "  -f             stay in the foreground\n"
+    "  -d             like -f, and log every call and command (secrets masked)\n"
+    "  -v             log every failed call\n"
+    "  -h, --help     this text\n"
+    "  -V, --version  the version\n"
+    "\n"
+    "Options for -o:\n"
+    "  password_command=CMD  a shell command that prints the password\n"
+    "  password_file=FILE    a file whose first line is the password; only you may read it\n"
+    "                        (without either, mailfs asks on the terminal)\n"
+    "  ca_file=FILE          trust the authorities in FILE instead of the system's\n"
+    "  tls_fingerprint=HEX   trust the certificate with this SHA-256 sum, and no other\n"
+    "  cache_dir=DIR         in place of $XDG_CACHE_HOME/mailfs\n"
+    "  cache_size=SIZE       of cached messages on disk (2G)\n"
+    "  timeout=SECONDS       after which a call fails that the server does not answer (60)\n"
+    "  names=dashed|spaced   how messages are called (dashed)\n"
+    "  disable=CAPABILITY    do as if the server had it not; may be repeated\n"
+    "  guard=on|off          keep thumbnailers and indexers from fetching all mail (on)\n"
+    "  allow_other           let other users in, by the files' permissions\n"
+    "  ro                    read-only\n"
+    "\n"
+    "Unmount with: fusermount3 -u MOUNTPOINT\n";
+
+typedef gboolean (*SetFunc)(Options *options, const char *value);
+
+static gboolean replace(char **field, const char *value)
+{
+    g_free(*field);
+    *field = g_strdup(value);
+    return *value != '\0';
+}
+
+static gboolean set_password_command(Options *options, const char *value)
+{
+    return replace(&options->password_command, value);
+}
+
+static gboolean set_password_file(Options *options, const char *value)
+{
+    return replace(&options->password_file, value);
+}
+
+static gboolean set_ca_file(Options *options, const char *value)
+{
+    return replace(&options->ca_file, value);
+}
+
+static gboolean set_tls_fingerprint(Options *options, const char *value)
+{
+    return replace(&options->tls_fingerprint, value);
+}
+
+static gboolean set_cache_dir(Options *options, const char *value)
+{
+    return replace(&options->cache_dir, value);
+}
+
+/* A number with K, M, G or T. */
+static gboolean set_cache_size(Options *options, const char *value)
+{
+    static const char units[] = "KMGT";
+    g_autofree char *digits = g_strndup(value, strspn(value, "0123456789"));
+    const char *unit = value + strlen(digits);
+    const char *known = *unit ? strchr(units, g_ascii_toupper(*unit)) : NULL;
+    guint shift = known ? 10 * (guint)(known - units + 1) : 0;
+    guint64 size;
+
+    if ((*unit && !known) || (*unit && unit[1]) ||
+        !g_ascii_string_to_unsigned(digits, 10, 0, G_MAXINT64 >> shift, &size, NULL))
+        return FALSE;
+    options->cache_size = size << shift;
+    return options->cache_size >= CACHE_SIZE_MIN;
+}
+
+static gboolean set_timeout(Options *options, const char *value)
+{
+    guint64 seconds;
+
+    if (!g_ascii_string_to_unsigned(value, 10, 1, TIMEOUT_MAX_S, &seconds, NULL))
+        return FALSE;
+    options->timeout_s = (guint)seconds;
+    return TRUE;
+}
+
+static gboolean set_names(Options *options, const char *value)
+{
+    options->names = g_str_equal(value, "spaced") ? FS_NAMES_SPACED : FS_NAMES_DASHED;
+    return g_str_equal(value, "spaced") || g_str_equal(value, "dashed");
+}
+
+static gboolean set_disable(Options *options, const char *value)
+{
+    g_ptr_array_insert(options->disabled, (int)options->disabled->len - 1, g_strdup(value));
+    return *value != '\0';
+}
+
+static gboolean set_guard(Options *options, const char *value)
+{
+    options->has_guard = g_str_equal(value, "on");
+    return g_str_equal(value, "on") || g_str_equal(value, "off");
+}
+
+static gboolean set_allow_other(Options *options, const char *value)
+{
+    return options->allow_other = TRUE;
+}
+
+static gboolean set_read_only(Options *options, const char *value)
+{
+    return options->is_read_only = TRUE;
+}
+
+static gboolean ignore(Options *options, const char *value)
+{
+    return TRUE;
+}
+
+static const struct {
+    const char *name;
+    gboolean takes_value;
+    SetFunc set;
+    const char *expects;
+} known[] = {
+    {"password_command", TRUE, set_password_command, "a command"},
+    {"password_file", TRUE, set_password_file, "a file"},
+    {"ca_file", TRUE, set_ca_file, "a file"},
+    {"tls_fingerprint", TRUE, set_tls_fingerprint, "a SHA-256 sum in hex"},
+    {"cache_dir", TRUE, set_cache_dir, "a directory"},
+    {"cache_size", TRUE, set_cache_size, "a size of at least 1M, such as 500M or 2G"},
+    {"timeout", TRUE, set_timeout, "a number of seconds from 1 to 3600"},
+    {"names", TRUE, set_names, "dashed or spaced"},
+    {"disable", TRUE, set_disable, "a capability"},
+    {"guard", TRUE, set_guard, "on or off"},
+    {"allow_other", FALSE, set_allow_other, NULL},
+    {"ro", FALSE, set_read_only, NULL},
+    /* what mount(8) passes on from fstab */
+    {"rw", FALSE, ignore, NULL},
+    {"defaults", FALSE, ignore, NULL},
+    {"_netdev", FALSE, ignore, NULL},
+    {"auto", FALSE, ignore, NULL},
+    {"noauto", FALSE, ignore, NULL},
+    {"nofail", FALSE, ignore, NULL},
+    {"user", FALSE, ignore, NULL},
+    {"users", FALSE, ignore, NULL},
+    {"nouser", FALSE, ignore, NULL},
+    {"noexec", FALSE, ignore, NULL},
+    {"nosuid", FALSE, ignore, NULL},
+    {"nodev", FALSE, ignore, NULL},
+    {"noatime", FALSE, ignore, NULL},
+};
+
+G_GNUC_PRINTF(2, 3) static gboolean invalid(GError **error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_clear_error(error);
+    if (error)
+        *error = g_error_new_valist(MAIL_ERROR, MAIL_ERROR_INVALID, format, args);
+    va_end(args);
+    return FALSE;
+}
+
+/* The number of letters to change, to add or to leave out to come from @a to @b. */
+static guint distance(const char *a, const char *b)
+{
+    guint row[64];
+    gsize n = strlen(b);
+
+    if (n >= G_N_ELEMENTS(row))
+        return G_MAXUINT;
+    for (gsize j = 0; j <= n; j++)
+        row[j] = (guint)j;
+    for (gsize i = 0; a[i]; i++) {
+        guint diagonal = row[0];
+
+        row[0] = (guint)i + 1;
+        for (gsize j = 0; j < n; j++) {
+            guint above = row[j + 1];
+
+            row[j + 1] = MIN(MIN(above, row[j]) + 1, diagonal + (a[i] != b[j]));
+            diagonal = above;
+        }
+    }
+    return row[n];
+}
+
+static gboolean unknown_option(const char *name, GError **error)
+{
+    const char *nearest = NULL;
+    guint least = 3;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
+        if (distance(name, known[i].name) < least) {
+            nearest = known[i].name;
+            least = distance(name, nearest);
+        }
+    if (nearest)
+        return invalid(error, "unknown option \"%s\": did you mean \"%s\"?", name, nearest);
+    return invalid(error, "unknown option \"%s\" (mailfs --help lists them)", name);
+}
+
+static gboolean set_option(Options *options, const char *text, GError **error)
+{
+    const char *value = strchr(text, '=');
+    g_autofree char *name = value ? g_strndup(text, value - text) : g_strdup(text);
+
+    if (g_str_has_prefix(text, "x-") || !*text || g_str_has_prefix(text, "comment="))
+        return TRUE;
+    for (gsize i = 0; i < G_N_ELEMENTS(known); i++) {
+        if (!g_str_equal(known[i].name, name))
+            continue;
+        if (known[i].takes_value && !value)
+            return invalid(error, "the option \"%s\" needs a value: %s", name, known[i].expects);
+        if (!known[i].takes_value && value)
+            return invalid(error, "the option \"%s\" takes no value", name);
+        if (!known[i].set(options, value ? value + 1 : NULL))
+            return invalid(error, "the option \"%s\" needs %s, not \"%s\"", name, known[i].expects,
+                           value + 1);
+        return TRUE;
+    }
+    return unknown_option(name, error);
+}
+
+/* "a=1,b=x\,y": a backslash takes the meaning off a comma, as in fuse_opt_parse(). */
+static gboolean set_options(Options *options, const char *text, GError **error)
+{
+    g_autoptr(GString) one = g_string_new(NULL);
+
+    for (const char *p = text;; p++) {
+        if (*p == '\\' && (p[1] == ',' || p[1] == '\\')) {
+            g_string_append_c(one, *++p);
+        } else if (*p == ',' || !*p) {
+            if (!set_option(options, one->str, error))
+                return FALSE;
+            g_string_truncate(one, 0);
+            if (!*p)
+                return TRUE;
+        } else {
+            g_string_append_c(one, *p);
+        }
+    }
+}
+
+static gboolean set_positional(Options *options, const char *text, GError **error)
+{
+    char **field = options->source ? &options->mountpoint : &options->source;
+
+    if (*field)
+        return invalid(error, "one argument too many: \"%s\"", text);
+    *field = g_strdup(text);
+    return TRUE;
+}
+
+/* One word of letters, "-fv" or "-oro"; *ret_value points at what "-o" is followed by, or at "". */
+static gboolean set_letters(Options *options, const char *letters, const char **ret_value,
+                            GError **error)
+{
+    *ret_value = NULL;
+    for (const char *p = letters; *p; p++)
+        switch (*p) {
+        case 'f': options->is_foreground = TRUE; break;
+        case 'd': options->is_foreground = options->is_debug = TRUE; break;
+        case 'v': options->is_verbose = TRUE; break;
+        case 's': break; /* sshfs's single thread: that is what we have */
+        case 'h': options->wants_help = TRUE; break;
+        case 'V': options->wants_version = TRUE; break;
+        case 'o': *ret_value = p + 1; return TRUE;
+        default: return invalid(error, "unknown option \"-%c\" (mailfs --help lists them)", *p);
+        }
+    return TRUE;
+}
+
+static gboolean parse_words(Options *options, int argc, char **argv, GError **error)
+{
+    gboolean only_positional = FALSE;
+
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i], *value;
+
+        if (only_positional || word[0] != '-' || !word[1]) {
+            if (!set_positional(options, word, error))
+                return FALSE;
+        } else if (g_str_equal(word, "--")) {
+            only_positional = TRUE;
+        } else if (g_str_equal(word, "--help")) {
+            options->wants_help = TRUE;
+        } else if (g_str_equal(word, "--version")) {
+            options->wants_version = TRUE;
+        } else if (word[1] == '-') {
+            return invalid(error, "unknown option \"%s\" (mailfs --help lists them)", word);
+        } else if (!set_letters(options, word + 1, &value, error)) {
+            return FALSE;
+        } else if (value) {
+            if (!*value && ++i >= argc)
+                return invalid(error, "-o needs options after it");
+            if (!set_options(options, *value ? value : argv[i], error))
+                return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean check(const Options *options, GError **error)
+{
+    if (options->wants_help || options->wants_version)
+        return TRUE;
+    if (!options->source || !options->mountpoint)
+        return invalid(error, "%s is missing (mailfs --help says more)",
+                       options->source ? "the mount point" : "the account");
+    if (options->password_command && options->password_file)
+        return invalid(error, "password_command and password_file do not go together");
+    return TRUE;
+}
+
+Options *options_parse(int argc, char **argv, GError **error)
+{
+    g_autoptr(Options) options = g_new0(Options, 1);
+
+    options->cache_size = CACHE_SIZE_DEFAULT;
+    options->timeout_s = TIMEOUT_DEFAULT_S;
+    options->has_guard = TRUE;
+    options->disabled = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(options->disabled, NULL);
+    if (!parse_words(options, argc, argv, error) || !check(options, error))
+        return NULL;
+    return g_steal_pointer(&options);
+}
+
+void options_free(Options *options)
+{
+    if (!options)
+        return;
+    g_free(options->source);
+    g_free(options->mountpoint);
+    g_free(options->password_command);
+    g_free(options->password_file);
+    g_free(options->ca_file);
+    g_free(options->tls_fingerprint);
+    g_free(options->cache_dir);
+    g_ptr_array_unref(options->disabled);
+    g_free(options);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/private.h - what the files of fs/ share. */
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include "fs/fs.h"
+#include "fs/inode.h"
+
+typedef struct FsNotifier FsNotifier;
+typedef struct FsTree FsTree;
+typedef struct FsFailures FsFailures;
+typedef struct FsRequest FsRequest;
+
+struct Fs {
+    Cache *cache;
+    FsOptions options;
+    char *source;
+    struct fuse_session *session;
+    struct fuse_buf buffer;
+    gboolean is_mounted;
+    guint fd_source, ended_source;
+    GQueue parked; /* FsRequest */
+    FsNotifier *notifier;
+    FsTree *tree;
+    FsFailures *failures;
+    GHashTable *shown; /* generations of which the kernel may know names */
+    char *status;      /* the text of .mailfs/status as it was last looked at */
+    uid_t uid;
+    gid_t gid;
+};
+
+/* --- request.c: one call of the kernel, answered exactly once --- */
+
+struct FsRequest {
+    Fs *fs;
+    fuse_req_t req;         /* NULL once answered */
+    const char *verb;       /* "read" */
+    /* Runs from the top; calls one of fs_answer_...() or fs_conclude(). */
+    void (*run)(FsRequest *request);
+    fuse_ino_t ino;
+    FsNode node;            /* @ino unpacked */
+    char *name;             /* of lookup and xattrs */
+    gsize size;
+    off_t offset;
+    struct fuse_file_info fi;
+    guint64 first_size;     /* of the message, when the read began */
+
+    guint64 want;           /* set with CACHE_WAIT */
+    GError *error;          /* set with CACHE_FAILED */
+    guint64 ticket;         /* while parked */
+    guint n_runs;
+    guint interrupt_source;
+    GList link;             /* in fs->parked */
+};
+
+/* Makes the request and runs it.  @name is copied, @fi may be NULL. */
+void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
+                      fuse_ino_t ino, const char *name, gsize size, off_t offset,
+                      const struct fuse_file_info *fi);
+/* Ends a run by what the cache said: parks it, or answers ENOENT or the error. */
+void fs_conclude(FsRequest *request, CacheAnswer answer);
+/* Each answers and frees the request. */
+void fs_answer_error(FsRequest *request, int code);
+void fs_answer_entry(FsRequest *request, const struct fuse_entry_param *entry);
+void fs_answer_attr(FsRequest *request, const struct stat *attr, double timeout);
+void fs_answer_bytes(FsRequest *request, gconstpointer bytes, gsize len);
+void fs_answer_open(FsRequest *request, const struct fuse_file_info *fi);
+void fs_answer_statfs(FsRequest *request, const struct statvfs *st);
+void fs_answer_xattr_size(FsRequest *request, gsize size);
+/* Answers all that are parked with @code. */
+void fs_requests_end(Fs *fs, int code);
+
+/* --- ops.c --- */
+
+extern const struct fuse_lowlevel_ops fs_ops;
+
+/* --- views.c: what is in the mount, a row a kind --- */
+
+typedef struct {
+    FsNode node;
+    guint64 cookie; /* where the listing goes on after it */
+    char name[FS_NAME_MAX + 1];
+} FsEntry;
+
+typedef struct {
+    mode_t mode;
+    double timeout; /* seconds for which the kernel may keep name and attributes */
+    /* The child called @name. */
+    CacheAnswer (*lookup)(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child);
+    /* The entry after @cookie (0: the first). */
+    CacheAnswer (*next)(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry);
+    /* The parent directory. */
+    FsNode (*parent)(Fs *fs, FsNode node);
+    /* Size, times and link count; the rest comes from the row. */
+    CacheAnswer (*attr)(FsRequest *request, FsNode node, struct stat *attr);
+    CacheAnswer (*read)(FsRequest *request, FsNode node, guint64 offset, gsize size,
+                        GByteArray *ret_bytes);
+} FsView;
+
+const FsView *fs_view(FsKind kind);
+/* All attributes of @node. */
+CacheAnswer fs_attr(FsRequest *request, FsNode node, struct stat *attr);
+/* The message that @node is, or FALSE. */
+gboolean fs_node_message(Fs *fs, FsNode node, CacheMessage *ret_message);
+gboolean fs_node_is_message(FsNode node);
+/* The mailbox that a directory is or a message is in, or NULL. */
+const CacheBox *fs_node_box(Fs *fs, FsNode node);
+/* "INBOX/u42.eml", for people; newly allocated. */
+char *fs_node_path(Fs *fs, FsNode node);
+/* The name of a message as it is now; FALSE when it is gone. */
+gboolean fs_message_name(Fs *fs, guint32 box, guint32 uid, char name[FS_MESSAGE_NAME]);
+
+/* --- tree.c: directory names of mailboxes --- */
+
+FsTree *fs_tree_new(Cache *cache);
+void fs_tree_free(FsTree *tree);
+/* The child of @parent with that directory name, or 0. */
+guint32 fs_tree_child(FsTree *tree, guint32 parent, const char *name);
+/* Borrowed; NULL when there is no such box. */
+const char *fs_tree_name(FsTree *tree, guint32 box);
+/* Reads the mailboxes anew; calls @gone for each name that is no more. */
+void fs_tree_refresh(FsTree *tree, void (*gone)(guint32 parent, guint32 box, const char *name,
+                                                gpointer data),
+                     gpointer data);
+
+/* --- xattr.c --- */
+
+void fs_run_getxattr(FsRequest *request);
+void fs_run_listxattr(FsRequest *request);
+
+/* --- notify.c: telling the kernel what changed, from a thread of its own --- */
+
+FsNotifier *fs_notifier_new(struct fuse_session *session);
+/* After the unmount; waits for the thread. */
+void fs_notifier_free(FsNotifier *notifier);
+void fs_notify_inode(FsNotifier *notifier, guint64 ino);
+void fs_notify_entry(FsNotifier *notifier, guint64 parent, const char *name);
+void fs_notify_gone(FsNotifier *notifier, guint64 parent, guint64 child, const char *name);
+
+/* --- news.c: what the cache tells, translated for the notifier --- */
+
+extern const CacheNews fs_news;
+
+/* --- errors.c --- */
+
+int fs_errno(const GError *error);
+
+/* --- failures.c: the last failed calls, for the log and for status --- */
+
+FsFailures *fs_failures_new(void);
+void fs_failures_free(FsFailures *failures);
+void fs_failures_add(FsFailures *failures, const char *text);
+void fs_failures_print(const FsFailures *failures, GString *out);
+
+/* --- status.c --- */
+
+/* The text of .mailfs/status now. */
+char *fs_status_text(Fs *fs);
+
+/* --- guard.c --- */
+
+/* Whether @pid is one that reads all it sees only to make thumbnails or an index. */
+gboolean fs_guard_refuses(pid_t pid);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/request.c - one call of the kernel: run, parked on a want, run again, answered once. */
+#include <errno.h>
+#include <string.h>
+
+#include "fs/private.h"
+
+/* A call that was woken as often as this and still misses something is not getting anywhere. */
+#define RUNS_MAX 20000
+
+static void request_free(FsRequest *request)
+{
+    if (request->ticket) {
+        cache_wait_cancel(request->fs->cache, request->ticket);
+        g_queue_unlink(&request->fs->parked, &request->link);
+    }
+    g_clear_handle_id(&request->interrupt_source, g_source_remove);
+    g_clear_error(&request->error);
+    g_free(request->name);
+    g_free(request);
+}
+
+void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
+                      fuse_ino_t ino, const char *name, gsize size, off_t offset,
+                      const struct fuse_file_info *fi)
+{
+    FsRequest *request = g_new0(FsRequest, 1);
+
+    request->fs = fuse_req_userdata(req);
+    request->req = req;
+    request->verb = verb;
+    request->run = run;
+    request->ino = ino;
+    request->name = g_strdup(name);
+    request->size = size;
+    request->offset = offset;
+    request->first_size = G_MAXUINT64;
+    request->link.data = request;
+    if (fi)
+        request->fi = *fi;
+    if (!fs_node_unpack(ino, &request->node)) {
+        fs_answer_error(request, ESTALE);
+        return;
+    }
+    run(request);
+}
+
+/* --- answers --- */
+
+static void answered(FsRequest *request, int result)
+{
+    /* The kernel has lost interest (interrupted, or the mount is gone): nothing to be done. */
+    if (result < 0 && result != -ENOENT && result != -ENODEV)
+        g_debug("answer to %s: %s", request->verb, g_strerror(-result));
+    request_free(request);
+}
+
+void fs_answer_error(FsRequest *request, int code)
+{
+    if (request->fs->options.is_debug && code)
+        g_debug("%s %" G_GUINT64_FORMAT " %s: %s", request->verb, (guint64)request->ino,
+                request->name ? request->name : "", g_strerror(code));
+    answered(request, fuse_reply_err(request->req, code));
+}
+
+void fs_answer_entry(FsRequest *request, const struct fuse_entry_param *entry)
+{
+    answered(request, fuse_reply_entry(request->req, entry));
+}
+
+void fs_answer_attr(FsRequest *request, const struct stat *attr, double timeout)
+{
+    answered(request, fuse_reply_attr(request->req, attr, timeout));
+}
+
+void fs_answer_bytes(FsRequest *request, gconstpointer bytes, gsize len)
+{
+    answered(request, fuse_reply_buf(request->req, bytes, len));
+}
+
+void fs_answer_open(FsRequest *request, const struct fuse_file_info *fi)
+{
+    answered(request, fuse_reply_open(request->req, fi));
+}
+
+void fs_answer_statfs(FsRequest *request, const struct statvfs *st)
+{
+    answered(request, fuse_reply_statfs(request->req, st));
+}
+
+void fs_answer_xattr_size(FsRequest *request, gsize size)
+{
+    answered(request, fuse_reply_xattr(request->req, size));
+}
+
+static void fail(FsRequest *request, const GError *error)
+{
+    g_autofree char *path = fs_node_path(request->fs, request->node);
+    g_autofree char *line =
+        g_strdup_printf("%s %s%s%s: %s", request->verb, path, request->name ? "/" : "",
+                        request->name ? request->name : "", error->message);
+
+    fs_failures_add(request->fs->failures, line);
+    fs_answer_error(request, fs_errno(error));
+}
+
+/* --- waiting --- */
+
+static void on_wake(const GError *error, gpointer data)
+{
+    FsRequest *request = data;
+
+    request->ticket = 0;
+    g_queue_unlink(&request->fs->parked, &request->link);
+    if (error)
+        fail(request, error);
+    else
+        request->run(request);
+}
+
+static gboolean on_interrupt_idle(gpointer data)
+{
+    FsRequest *request = data;
+
+    request->interrupt_source = 0;
+    fs_answer_error(request, EINTR);
+    return G_SOURCE_REMOVE;
+}
+
+/* libfuse calls this with a lock held: the answer is given from the main loop. */
+static void on_interrupt(fuse_req_t req, void *data)
+{
+    FsRequest *request = data;
+
+    if (!request->interrupt_source)
+        request->interrupt_source =
+            g_idle_add_full(G_PRIORITY_HIGH, on_interrupt_idle, request, NULL);
+}
+
+static void park(FsRequest *request)
+{
+    if (++request->n_runs > RUNS_MAX) {
+        g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_SERVER,
+                                              "the server answers, but never with what is asked");
+
+        fail(request, error);
+        return;
+    }
+    request->ticket = cache_wait(request->fs->cache, request->want, on_wake, request);
+    g_queue_push_tail_link(&request->fs->parked, &request->link);
+    if (request->n_runs == 1)
+        fuse_req_interrupt_func(request->req, on_interrupt, request);
+}
+
+void fs_conclude(FsRequest *request, CacheAnswer answer)
+{
+    switch (answer) {
+    case CACHE_WAIT:
+        park(request);
+        return;
+    case CACHE_FAILED:
+        fail(request, request->error);
+        return;
+    case CACHE_ABSENT:
+    case CACHE_FOUND:
+        fs_answer_error(request, answer == CACHE_FOUND ? 0 : ENOENT);
+        return;
+    }
+}
+
+void fs_requests_end(Fs *fs, int code)
+{
+    while (fs->parked.head)
+        fs_answer_error(fs->parked.head->data, code);
+}
