@@ -98,10 +98,10 @@ void fs_tree_refresh(FsTree *tree,
                      gpointer data)
 {
     g_autoptr(GHashTable) old_by_box = g_steal_pointer(&tree->by_box);
-    g_autoptr(GHashTable) old_by_name = g_steal_pointer(&tree->by_name);
     GHashTableIter iter;
     gpointer value;
 
+    g_hash_table_unref(tree->by_name);
     fill(tree);
     g_hash_table_iter_init(&iter, old_by_box);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {

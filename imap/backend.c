@@ -175,7 +175,7 @@ static void dispatch_body(ImapBackend *backend, ImapWorker *worker)
     if (!want)
         return;
     box = want->box;
-    if (worker->examining == box || (worker->box == box && worker->is_in_box)) {
+    if (worker->box == box && worker->is_in_box) {
         imap_fetch_send(worker, box);
         return;
     }

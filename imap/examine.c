@@ -49,7 +49,7 @@ gboolean imap_examine(ImapWorker *worker, guint32 id, const CacheSync *known,
         imap_session_has_enabled(worker->session, "QRESYNC"))
         imap_command_addf(command, "(QRESYNC (%u %" G_GUINT64_FORMAT "))", known->uidvalidity,
                           known->modseq);
-    else if (imap_worker_has(worker, "CONDSTORE") &&
+    else if (worker->does_lists && imap_worker_has(worker, "CONDSTORE") &&
              !imap_session_has_enabled(worker->session, "QRESYNC"))
         imap_command_add(command, "(CONDSTORE)");
     examine = imap_job_new(worker, sizeof *examine, id);

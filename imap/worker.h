@@ -43,7 +43,6 @@ struct ImapWorker {
     GQueue jobs;
 
     guint32 box;          /* the mailbox that answers concern; 0: none */
-    guint32 examining;    /* the one that an EXAMINE in flight will enter; 0: none */
     gboolean is_in_box;   /* the EXAMINE of box succeeded, and it is the one that the cache knows */
     gboolean is_synced;   /* the cache has what the server told since */
     gboolean is_dirty;    /* messages went by sequence number: only a new list of UIDs tells which */
