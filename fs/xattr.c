@@ -107,7 +107,12 @@ void fs_run_getxattr(FsRequest *request)
     g_autofree char *text = NULL;
     CacheMessage message;
 
-    /* Most that is asked for (security.*, system.posix_acl_*) does not exist here. */
+    /* ls asks each file for security.selinux and its ACL, unless it is told that there is no such
+     * thing here. */
+    if (!g_str_has_prefix(request->name, "user.")) {
+        fs_answer_error(request, EOPNOTSUPP);
+        return;
+    }
     if (nth < 0 || !fs_node_message(fs, request->node, &message)) {
         fs_answer_error(request, ENODATA);
         return;
