@@ -163,6 +163,7 @@ CacheAnswer cache_next_message(Cache *cache, guint32 id, guint32 before, CacheMe
             i++;
             continue;
         }
+        box->hint = i;
         *ret_message = *row;
         *ret_envelope = envelope;
         return CACHE_FOUND;

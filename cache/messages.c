@@ -146,10 +146,13 @@ GArray *box_rows(Cache *cache, Box *box)
 CacheMessage *box_row(Cache *cache, Box *box, guint32 uid)
 {
     GArray *rows = box_rows(cache, box);
-    guint at = rows_lower_bound(rows, uid);
-    CacheMessage *row = at < rows->len ? &g_array_index(rows, CacheMessage, at) : NULL;
 
-    return row && row->uid == uid ? row : NULL;
+    /* One message is mostly asked for several times in a row. */
+    if (box->hint >= rows->len || g_array_index(rows, CacheMessage, box->hint).uid != uid)
+        box->hint = rows_lower_bound(rows, uid);
+    if (box->hint >= rows->len || g_array_index(rows, CacheMessage, box->hint).uid != uid)
+        return NULL;
+    return &g_array_index(rows, CacheMessage, box->hint);
 }
 
 /* --- asking --- */

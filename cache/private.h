@@ -23,6 +23,7 @@ typedef struct {
     gint64 synced_us;  /* monotonic; 0: not since the start */
     GArray *rows;      /* CacheMessage ascending by UID; NULL until asked for */
     guint n_unlisted;  /* among rows */
+    guint hint;        /* where in rows the last one was found */
     gboolean is_dirty; /* its row in the index is behind */
 } Box;
 

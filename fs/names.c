@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define WHO_MAX  60 /* bytes of the name that the sender takes */
 #define TAIL_MAX (sizeof ".u4294967295," - 1 + MAIL_FLAGS_LETTERS_MAX + sizeof ".eml")
@@ -13,22 +14,31 @@ typedef struct {
     gsize len, max;
 } Buffer;
 
-static gboolean is_word_char(gunichar c)
+/* The bytes that the word character at @p takes; 0 when it is none, and then *ret_skip to go on. */
+static gsize word_width(const char *p, gsize *ret_skip)
 {
-    return c < 0x80 ? g_ascii_isalnum((gchar)c) : g_unichar_isalnum(c) || g_unichar_ismark(c);
+    gunichar c;
+
+    if ((guchar)*p < 0x80) {
+        *ret_skip = 1;
+        return g_ascii_isalnum(*p);
+    }
+    c = g_utf8_get_char(p);
+    *ret_skip = (gsize)(g_utf8_next_char(p) - p);
+    return g_unichar_isalnum(c) || g_unichar_ismark(c) ? *ret_skip : 0;
 }
 
 /* Appends the words of @text, runs of anything else as one @gap; cut at a character when @limit bytes
  * are full. */
 static void append_words(Buffer *buffer, const char *text, char gap, gsize limit)
 {
-    gsize start = buffer->len, end = MIN(buffer->max, buffer->len + limit);
+    gsize start = buffer->len, end = MIN(buffer->max, buffer->len + limit), skip;
     gboolean in_gap = FALSE;
 
-    for (const char *p = text; *p; p = g_utf8_next_char(p)) {
-        gsize width = (gsize)(g_utf8_next_char(p) - p);
+    for (const char *p = text; *p; p += skip) {
+        gsize width = word_width(p, &skip);
 
-        if (!is_word_char(g_utf8_get_char(p))) {
+        if (!width) {
             in_gap = buffer->len > start;
             continue;
         }
@@ -37,8 +47,8 @@ static void append_words(Buffer *buffer, const char *text, char gap, gsize limit
         if (in_gap)
             buffer->text[buffer->len++] = gap;
         in_gap = FALSE;
-        memcpy(buffer->text + buffer->len, p, width);
-        buffer->len += width;
+        for (gsize i = 0; i < width; i++)
+            buffer->text[buffer->len++] = p[i];
     }
 }
 
@@ -64,18 +74,31 @@ static gboolean append_field(Buffer *buffer, const char *text, FsNameStyle style
     return buffer->len > before;
 }
 
+static void append_number(Buffer *buffer, guint number, guint n_digits)
+{
+    for (guint i = n_digits; i-- > 0; number /= 10)
+        buffer->text[buffer->len + i] = (char)('0' + number % 10);
+    buffer->len += n_digits;
+}
+
 /* A date beyond the years 1 to 9999 is as good as unknown. */
 static void append_date(Buffer *buffer, gint64 date, FsNameStyle style)
 {
-    g_autoptr(GDateTime) told = g_date_time_new_from_unix_utc(date);
-    g_autoptr(GDateTime) time = told ? g_steal_pointer(&told) : g_date_time_new_from_unix_utc(0);
-    char text[64];
+    time_t seconds = date;
+    struct tm time;
 
-    g_snprintf(text, sizeof text, "%04d-%02d-%02d%c%02d%02d", g_date_time_get_year(time),
-               g_date_time_get_month(time), g_date_time_get_day_of_month(time),
-               style == FS_NAMES_SPACED ? ' ' : '_', g_date_time_get_hour(time),
-               g_date_time_get_minute(time));
-    append(buffer, text);
+    if (!gmtime_r(&seconds, &time) || time.tm_year < 1 - 1900 || time.tm_year > 9999 - 1900) {
+        seconds = 0;
+        gmtime_r(&seconds, &time);
+    }
+    append_number(buffer, (guint)(time.tm_year + 1900), 4);
+    append(buffer, "-");
+    append_number(buffer, (guint)time.tm_mon + 1, 2);
+    append(buffer, "-");
+    append_number(buffer, (guint)time.tm_mday, 2);
+    append(buffer, style == FS_NAMES_SPACED ? " " : "_");
+    append_number(buffer, (guint)time.tm_hour, 2);
+    append_number(buffer, (guint)time.tm_min, 2);
 }
 
 /* The local part, for who has no display name. */
