@@ -7,6 +7,7 @@
 #include "cache/private.h"
 
 #define UNLISTED_RANGES_MAX 4000000
+#define UNLISTED_STEP       4096 /* messages listed between two writes of what is not */
 
 guint rows_lower_bound(const GArray *rows, guint32 uid)
 {
@@ -132,6 +133,7 @@ static void load_rows(Cache *cache, Box *box)
             box->n_unlisted++;
         }
         g_array_append_val(box->rows, row);
+        next = MAX(next, row.uid + 1);
     }
     append_unlisted(box, unlisted, &nth, &next, G_MAXUINT32);
 }
@@ -478,7 +480,9 @@ void cache_put_line(Cache *cache, guint32 id, const CacheMessage *message, MailE
     row->is_listed = TRUE;
     row->is_size_proved = FALSE;
     box->n_unlisted--;
-    box_dirty(cache, box);
+    /* The set of unlisted UIDs may hold more than it should: what is listed counts. */
+    if (box->n_unlisted % UNLISTED_STEP == 0)
+        box_dirty(cache, box);
     put_message(cache, box, row, envelope);
 }
 
