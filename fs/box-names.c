@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* fs/box-names.c - how mailboxes are called in the mount.
  *
- * What must not be in a name becomes %XX; so does '%' itself.  A name that the server wrote in its own
- * way, or that is too long, ends in '~' and eight hex digits of a sum of its whole name; a name that
- * ends like that by itself has its '~' encoded, so the two never meet.
+ * What must not be in a name becomes %XX; so does '%' itself.  A name that the server wrote in its
+ * own way, or that is too long, ends in '~' and eight hex digits of a sum of its whole name; a name
+ * that ends like that by itself has its '~' encoded, so the two never meet.
  */
 #include <string.h>
 

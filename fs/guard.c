@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* fs/guard.c - programs that read whatever they see, to make thumbnails or an index: they get what is
- * cached and nothing that would have to be fetched. */
+/* fs/guard.c - programs that read whatever they see, to make thumbnails or an index: they get what
+ * is cached and nothing that would have to be fetched. */
 #include <string.h>
 #include <unistd.h>
 
 #include "fs/private.h"
 
 static const char *const refused[] = {
-    "tumblerd",           "gdk-pixbuf-thumbnailer", "ffmpegthumbnailer",     "totem-video-thumbnailer",
-    "evince-thumbnailer", "kioslave5",              "kioworker",             "baloo_file_extractor",
-    "tracker-extract-3",  "localsearch-extractor-3", "updatedb.plocate",     "recollindex",
+    "tumblerd",           "gdk-pixbuf-thumbnailer",
+    "ffmpegthumbnailer",  "totem-video-thumbnailer",
+    "evince-thumbnailer", "kioslave5",
+    "kioworker",          "baloo_file_extractor",
+    "tracker-extract-3",  "localsearch-extractor-3",
+    "updatedb.plocate",   "recollindex",
 };
 
 gboolean fs_guard_refuses(pid_t pid)

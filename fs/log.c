@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <syslog.h>
 
-static GLogLevelFlags shown = G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING |
-                              G_LOG_LEVEL_MESSAGE;
+static GLogLevelFlags shown =
+    G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING | G_LOG_LEVEL_MESSAGE;
 static gboolean is_syslog;
 
 static int priority(GLogLevelFlags level)

@@ -70,9 +70,8 @@ static gboolean take_away(const char *path)
 
     if (umount2(path, MNT_DETACH) == 0)
         return TRUE;
-    return g_spawn_sync(NULL, (char **)argv, NULL,
-                        G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, NULL,
-                        &status, NULL) &&
+    return g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL,
+                        NULL, NULL, NULL, NULL, &status, NULL) &&
            status == 0;
 }
 
@@ -90,7 +89,8 @@ char *mountpoint_prepare(const char *path, GError **error)
             return fail(error, absolute, "a mailfs died there and its mount cannot be taken away");
     }
     if (stat(absolute, &st) < 0)
-        return fail(error, absolute, errno == ENOENT ? "there is no such directory" : g_strerror(errno));
+        return fail(error, absolute,
+                    errno == ENOENT ? "there is no such directory" : g_strerror(errno));
     if (!S_ISDIR(st.st_mode))
         return fail(error, absolute, "it is no directory");
     if (is_ours(absolute))

@@ -28,8 +28,8 @@ static gsize word_width(const char *p, gsize *ret_skip)
     return g_unichar_isalnum(c) || g_unichar_ismark(c) ? *ret_skip : 0;
 }
 
-/* Appends the words of @text, runs of anything else as one @gap; cut at a character when @limit bytes
- * are full. */
+/* Appends the words of @text, runs of anything else as one @gap; cut at a character when @limit
+ * bytes are full. */
 static void append_words(Buffer *buffer, const char *text, char gap, gsize limit)
 {
     gsize start = buffer->len, end = MIN(buffer->max, buffer->len + limit), skip;
@@ -111,7 +111,8 @@ void fs_names_message(FsNameStyle style, const CacheMessage *message, const Mail
                       gboolean by_recipient, char name[FS_MESSAGE_NAME])
 {
     MailEnvelopeField who = by_recipient ? MAIL_ENVELOPE_TO_NAME : MAIL_ENVELOPE_FROM_NAME;
-    MailEnvelopeField address = by_recipient ? MAIL_ENVELOPE_TO_ADDRESS : MAIL_ENVELOPE_FROM_ADDRESS;
+    MailEnvelopeField address =
+        by_recipient ? MAIL_ENVELOPE_TO_ADDRESS : MAIL_ENVELOPE_FROM_ADDRESS;
     g_autofree char *local = local_part(mail_envelope_get(envelope, address));
     const char *display = mail_envelope_get(envelope, who);
     char letters[MAIL_FLAGS_LETTERS_MAX], tail[TAIL_MAX];

@@ -28,6 +28,7 @@ FsNameForm fs_names_parse(const char *name, guint32 *ret_uid);
 
 /* The directory name of a mailbox's component: reversible, at most FS_NAME_MAX bytes, distinct for
  * distinct (@name, @is_raw).  Blank-free it need not be, but it has no slash, control or bidi
- * character, no invalid UTF-8, no leading dot, and is no message's name.  @wire is the mailbox's whole
- * name as the server has it, by which a name that cannot be shown in full is told from others. */
+ * character, no invalid UTF-8, no leading dot, and is no message's name.  @wire is the mailbox's
+ * whole name as the server has it, by which a name that cannot be shown in full is told from
+ * others. */
 char *fs_names_box(const char *name, gboolean is_raw, const char *wire);

@@ -2,14 +2,19 @@
 /* fs/notify.c - telling the kernel what changed.
  *
  * The kernel may have to wait for an answer of ours before it can take such a note (it locks the
- * directory, and a listing of that directory may be parked): called from the engine, that would be the
- * end.  So one thread does nothing else.  It is the only caller of fuse_lowlevel_notify_...().
+ * directory, and a listing of that directory may be parked): called from the engine, that would be
+ * the end.  So one thread does nothing else.  It is the only caller of fuse_lowlevel_notify_...().
  */
 #include <string.h>
 
 #include "fs/private.h"
 
-typedef enum { NOTE_INODE, NOTE_ENTRY, NOTE_GONE, NOTE_STOP } NoteKind;
+typedef enum {
+    NOTE_INODE,
+    NOTE_ENTRY,
+    NOTE_GONE,
+    NOTE_STOP
+} NoteKind;
 
 typedef struct {
     NoteKind kind;
@@ -27,9 +32,7 @@ static void tell(struct fuse_session *session, const Note *note)
 {
     /* What the kernel does not know of needs no telling: its errors mean that. */
     switch (note->kind) {
-    case NOTE_INODE:
-        fuse_lowlevel_notify_inval_inode(session, note->ino, 0, 0);
-        break;
+    case NOTE_INODE: fuse_lowlevel_notify_inval_inode(session, note->ino, 0, 0); break;
     case NOTE_ENTRY:
         fuse_lowlevel_notify_inval_entry(session, note->ino, note->name, strlen(note->name));
         break;
@@ -37,8 +40,7 @@ static void tell(struct fuse_session *session, const Note *note)
         fuse_lowlevel_notify_delete(session, note->ino, note->child, note->name,
                                     strlen(note->name));
         break;
-    case NOTE_STOP:
-        break;
+    case NOTE_STOP: break;
     }
 }
 

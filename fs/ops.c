@@ -168,8 +168,8 @@ static gboolean is_refused(FsRequest *request)
            fs_guard_refuses(fuse_req_ctx(request->req)->pid);
 }
 
-/* A message that turned out longer than we said while it was being read: the reader may have settled
- * for the old size already, and would take a part for the whole. */
+/* A message that turned out longer than we said while it was being read: the reader may have
+ * settled for the old size already, and would take a part for the whole. */
 static gboolean has_grown(FsRequest *request)
 {
     CacheMessage message;

@@ -34,24 +34,24 @@ struct Fs {
 
 struct FsRequest {
     Fs *fs;
-    fuse_req_t req;         /* NULL once answered */
-    const char *verb;       /* "read" */
+    fuse_req_t req;   /* NULL once answered */
+    const char *verb; /* "read" */
     /* Runs from the top; calls one of fs_answer_...() or fs_conclude(). */
     void (*run)(FsRequest *request);
     fuse_ino_t ino;
-    FsNode node;            /* @ino unpacked */
-    char *name;             /* of lookup and xattrs */
+    FsNode node; /* @ino unpacked */
+    char *name;  /* of lookup and xattrs */
     gsize size;
     off_t offset;
     struct fuse_file_info fi;
-    guint64 first_size;     /* of the message, when the read began */
+    guint64 first_size; /* of the message, when the read began */
 
-    guint64 want;           /* set with CACHE_WAIT */
-    GError *error;          /* set with CACHE_FAILED */
-    guint64 ticket;         /* while parked */
+    guint64 want;   /* set with CACHE_WAIT */
+    GError *error;  /* set with CACHE_FAILED */
+    guint64 ticket; /* while parked */
     guint n_runs;
     guint interrupt_source;
-    GList link;             /* in fs->parked */
+    GList link; /* in fs->parked */
 };
 
 /* Makes the request and runs it.  @name is copied, @fi may be NULL. */
@@ -120,8 +120,8 @@ guint32 fs_tree_child(FsTree *tree, guint32 parent, const char *name);
 /* Borrowed; NULL when there is no such box. */
 const char *fs_tree_name(FsTree *tree, guint32 box);
 /* Reads the mailboxes anew; calls @gone for each name that is no more. */
-void fs_tree_refresh(FsTree *tree, void (*gone)(guint32 parent, guint32 box, const char *name,
-                                                gpointer data),
+void fs_tree_refresh(FsTree *tree,
+                     void (*gone)(guint32 parent, guint32 box, const char *name, gpointer data),
                      gpointer data);
 
 /* --- xattr.c --- */

@@ -155,16 +155,10 @@ static void park(FsRequest *request)
 void fs_conclude(FsRequest *request, CacheAnswer answer)
 {
     switch (answer) {
-    case CACHE_WAIT:
-        park(request);
-        return;
-    case CACHE_FAILED:
-        fail(request, request->error);
-        return;
+    case CACHE_WAIT: park(request); return;
+    case CACHE_FAILED: fail(request, request->error); return;
     case CACHE_ABSENT:
-    case CACHE_FOUND:
-        fs_answer_error(request, answer == CACHE_FOUND ? 0 : ENOENT);
-        return;
+    case CACHE_FOUND: fs_answer_error(request, answer == CACHE_FOUND ? 0 : ENOENT); return;
     }
 }
 

@@ -9,7 +9,7 @@
 #define STATUS_NAME  "status"
 #define UID_NAME     "uid"
 /* Invalidation by the notifier makes the kernel forget what changed; until then it may keep all. */
-#define LONG         86400.0
+#define LONG 86400.0
 
 /* Cookies of a mailbox's entries: its children by id, then its messages from the newest down. */
 #define COOKIE_BOXES    ((guint64)1 << 32)
@@ -85,7 +85,8 @@ gboolean fs_message_name(Fs *fs, guint32 id, guint32 uid, char name[FS_MESSAGE_N
 /* --- mailboxes --- */
 
 /* The child mailbox called @name, as a node of @kind. */
-static gboolean lookup_child_box(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
+static gboolean lookup_child_box(FsRequest *request, FsNode dir, const char *name,
+                                 FsNode *ret_child)
 {
     guint32 child = fs_tree_child(request->fs->tree, dir.number, name);
 
@@ -138,7 +139,8 @@ static CacheAnswer box_lookup(FsRequest *request, FsNode dir, const char *name, 
     return answer;
 }
 
-static CacheAnswer uid_box_lookup(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
+static CacheAnswer uid_box_lookup(FsRequest *request, FsNode dir, const char *name,
+                                  FsNode *ret_child)
 {
     guint32 uid;
 
@@ -176,8 +178,8 @@ static CacheAnswer next_message(FsRequest *request, FsNode dir, guint64 cookie, 
 
     /* After UID 1 there is none; and "before 0" would mean: from the newest. */
     if (before != 1)
-        answer = cache_next_message(request->fs->cache, dir.number, before, ret_message, ret_envelope,
-                                    &request->want, &request->error);
+        answer = cache_next_message(request->fs->cache, dir.number, before, ret_message,
+                                    ret_envelope, &request->want, &request->error);
     if (answer != CACHE_FOUND)
         return answer;
     box = cache_box(request->fs->cache, dir.number);
@@ -211,7 +213,8 @@ static CacheAnswer uid_box_next(FsRequest *request, FsNode dir, guint64 cookie, 
 
     if (next_child_box(request, dir, cookie, ret_entry))
         return CACHE_FOUND;
-    answer = next_message(request, dir, cookie, FS_KIND_UID_MESSAGE, ret_entry, &message, &envelope);
+    answer =
+        next_message(request, dir, cookie, FS_KIND_UID_MESSAGE, ret_entry, &message, &envelope);
     if (answer == CACHE_FOUND)
         g_snprintf(ret_entry->name, sizeof ret_entry->name, "%u.eml", message.uid);
     return answer;
@@ -282,7 +285,8 @@ static const struct {
     {UID_NAME, FS_KIND_UID_BOX},
 };
 
-static CacheAnswer control_lookup(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
+static CacheAnswer control_lookup(FsRequest *request, FsNode dir, const char *name,
+                                  FsNode *ret_child)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(controls); i++)
         if (g_str_equal(controls[i].name, name)) {

@@ -15,7 +15,8 @@ static char *uid_text(Fs *fs, const CacheMessage *message, const MailEnvelope *e
     return g_strdup_printf("%u", message->uid);
 }
 
-static char *join_flags(Fs *fs, MailFlags flags, const char *(*name)(Fs *, MailFlags), const char *gap)
+static char *join_flags(Fs *fs, MailFlags flags, const char *(*name)(Fs *, MailFlags),
+                        const char *gap)
 {
     g_autoptr(GString) out = g_string_new(NULL);
 
@@ -138,8 +139,7 @@ void fs_run_listxattr(FsRequest *request)
     if (fs_node_message(request->fs, request->node, &message))
         envelope = cache_dup_envelope(request->fs->cache, request->node.number, request->node.uid);
     for (gsize i = 0; envelope && i < G_N_ELEMENTS(xattrs); i++) {
-        g_autofree char *text =
-            xattrs[i].text(request->fs, &message, envelope, xattrs[i].field);
+        g_autofree char *text = xattrs[i].text(request->fs, &message, envelope, xattrs[i].field);
 
         if (*text)
             g_string_append_len(names, xattrs[i].name, strlen(xattrs[i].name) + 1);

@@ -27,7 +27,8 @@ static gboolean invalid(GError **error, const char *url, const char *why)
 static const Scheme *scheme_find(const char *name, gsize len)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(schemes); i++)
-        if (strlen(schemes[i].scheme) == len && g_ascii_strncasecmp(schemes[i].scheme, name, len) == 0)
+        if (strlen(schemes[i].scheme) == len &&
+            g_ascii_strncasecmp(schemes[i].scheme, name, len) == 0)
             return &schemes[i];
     return NULL;
 }
@@ -77,10 +78,11 @@ static gboolean parse_user(MailAccount *account, const char *text, gsize len, co
                            GError **error)
 {
     if (memchr(text, ':', len)) {
-        g_set_error(error, MAIL_ERROR, MAIL_ERROR_INVALID,
-                    "read the account URL: it seems to hold a password, which everybody could read; "
-                    "use -o password_command= or -o password_file= (a colon in the user name is "
-                    "written %%3A)");
+        g_set_error(
+            error, MAIL_ERROR, MAIL_ERROR_INVALID,
+            "read the account URL: it seems to hold a password, which everybody could read; "
+            "use -o password_command= or -o password_file= (a colon in the user name is "
+            "written %%3A)");
         return FALSE;
     }
     account->user = g_uri_unescape_segment(text, text + len, NULL);

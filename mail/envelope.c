@@ -10,7 +10,7 @@ struct MailEnvelope {
     char text[];
 };
 
-G_STATIC_ASSERT(MAIL_ENVELOPE_N_FIELDS * (MAIL_ENVELOPE_FIELD_MAX + 1) < G_MAXUINT16);
+G_STATIC_ASSERT(MAIL_ENVELOPE_N_FIELDS *(MAIL_ENVELOPE_FIELD_MAX + 1) < G_MAXUINT16);
 
 /* How many bytes of valid UTF-8 @s make at most MAIL_ENVELOPE_FIELD_MAX bytes. */
 static gsize cut(const char *s)

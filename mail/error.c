@@ -2,4 +2,4 @@
 /* mail/error.c - the error domain. */
 #include "mail/error.h"
 
-G_DEFINE_QUARK(mail-error-quark, mail_error)
+G_DEFINE_QUARK(mail - error - quark, mail_error)

@@ -10,9 +10,9 @@ static const struct {
     const char *imap;
 } fixed[] = {
     /* in ASCII order of the letters */
-    {MAIL_FLAG_DRAFT, 'D', "\\Draft"},         {MAIL_FLAG_FLAGGED, 'F', "\\Flagged"},
-    {MAIL_FLAG_FORWARDED, 'P', "$Forwarded"},  {MAIL_FLAG_ANSWERED, 'R', "\\Answered"},
-    {MAIL_FLAG_SEEN, 'S', "\\Seen"},           {MAIL_FLAG_DELETED, 'T', "\\Deleted"},
+    {MAIL_FLAG_DRAFT, 'D', "\\Draft"},        {MAIL_FLAG_FLAGGED, 'F', "\\Flagged"},
+    {MAIL_FLAG_FORWARDED, 'P', "$Forwarded"}, {MAIL_FLAG_ANSWERED, 'R', "\\Answered"},
+    {MAIL_FLAG_SEEN, 'S', "\\Seen"},          {MAIL_FLAG_DELETED, 'T', "\\Deleted"},
 };
 
 void mail_flags_letters(MailFlags flags, char letters[MAIL_FLAGS_LETTERS_MAX])
