@@ -50,19 +50,34 @@ static Failure *repeated(FsFailures *failures, const char *text, gint64 now)
     return NULL;
 }
 
+/* Callers choose names and servers choose texts: neither may begin a line or move the cursor. */
+static char *make_line(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    GString *line = g_string_new(NULL);
+
+    for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+
+        g_string_append_unichar(line, g_unichar_iscntrl(c) ? '?' : c);
+    }
+    return g_string_free(line, FALSE);
+}
+
 void fs_failures_add(FsFailures *failures, const char *text)
 {
+    g_autofree char *line = make_line(text);
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
-    Failure *failure = repeated(failures, text, now);
+    Failure *failure = repeated(failures, line, now);
 
     if (failure) {
         failure->n++;
         failure->last_s = now;
         return;
     }
-    g_info("%s", text);
+    g_info("%s", line);
     failure = g_new0(Failure, 1);
-    *failure = (Failure){now, now, 1, g_strdup(text)};
+    *failure = (Failure){now, now, 1, g_steal_pointer(&line)};
     g_queue_push_tail(&failures->lines, failure);
     if (failures->lines.length > LINES_MAX)
         failure_free(g_queue_pop_head(&failures->lines));

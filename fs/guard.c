@@ -6,6 +6,8 @@
 
 #include "fs/private.h"
 
+#define DELETED " (deleted)" /* what the kernel appends */
+
 static const char *const refused[] = {
     "tumblerd",           "gdk-pixbuf-thumbnailer",
     "ffmpegthumbnailer",  "totem-video-thumbnailer",
@@ -27,6 +29,9 @@ gboolean fs_guard_refuses(pid_t pid)
     if (len < 0)
         return FALSE;
     path[len] = '\0';
+    /* An update has replaced the file. */
+    if (g_str_has_suffix(path, DELETED))
+        path[(gsize)len - strlen(DELETED)] = '\0';
     name = strrchr(path, '/');
     name = name ? name + 1 : path;
     for (gsize i = 0; i < G_N_ELEMENTS(refused); i++)

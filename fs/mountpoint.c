@@ -77,9 +77,12 @@ static gboolean take_away(const char *path)
 
 char *mountpoint_prepare(const char *path, GError **error)
 {
-    g_autofree char *absolute = make_absolute(path);
+    g_autofree char *absolute = NULL;
     struct stat st;
 
+    if (!*path)
+        return fail(error, path, "there is no such directory");
+    absolute = make_absolute(path);
     if (!absolute)
         return fail(error, path, g_strerror(errno));
     if (stat(absolute, &st) < 0 && errno == ENOTCONN) {

@@ -14,8 +14,9 @@ typedef struct {
     gsize len, max;
 } Buffer;
 
-/* The bytes that the word character at @p takes; 0 when it is none, and then *ret_skip to go on. */
-static gsize word_width(const char *p, gsize *ret_skip)
+/* The bytes that the word character at @p takes; 0 when it is none, and then *ret_skip to go on.
+ * A mark is one only on top of another. */
+static gsize word_width(const char *p, gboolean in_word, gsize *ret_skip)
 {
     gunichar c;
 
@@ -25,7 +26,7 @@ static gsize word_width(const char *p, gsize *ret_skip)
     }
     c = g_utf8_get_char(p);
     *ret_skip = (gsize)(g_utf8_next_char(p) - p);
-    return g_unichar_isalnum(c) || g_unichar_ismark(c) ? *ret_skip : 0;
+    return g_unichar_isalnum(c) || (in_word && g_unichar_ismark(c)) ? *ret_skip : 0;
 }
 
 /* Appends the words of @text, runs of anything else as one @gap; cut at a character when @limit
@@ -36,7 +37,7 @@ static void append_words(Buffer *buffer, const char *text, char gap, gsize limit
     gboolean in_gap = FALSE;
 
     for (const char *p = text; *p; p += skip) {
-        gsize width = word_width(p, &skip);
+        gsize width = word_width(p, buffer->len > start && !in_gap, &skip);
 
         if (!width) {
             in_gap = buffer->len > start;

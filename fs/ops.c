@@ -10,6 +10,7 @@
 #define BACKGROUND_MAX 512 /* requests that may wait without the kernel holding others back */
 #define DOT_TIMEOUT    3600.0
 #define FRESH_US       (2 * G_USEC_PER_SEC)
+#define LISTING_MAX    (1024 * 1024) /* bytes of one page of a directory */
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -216,6 +217,12 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 
 /* --- directories --- */
 
+/* The mailbox that it was is gone. */
+static gboolean is_stale_dir(FsRequest *request)
+{
+    return request->node.kind != FS_KIND_CONTROL && !fs_node_box(request->fs, request->node);
+}
+
 static void run_opendir(FsRequest *request)
 {
     struct fuse_file_info fi = request->fi;
@@ -224,6 +231,10 @@ static void run_opendir(FsRequest *request)
 
     if (!fs_view(request->node.kind)->next) {
         fs_answer_error(request, ENOTDIR);
+        return;
+    }
+    if (is_stale_dir(request)) {
+        fs_answer_error(request, ESTALE);
         return;
     }
     if (box && request->n_runs == 0)
@@ -309,18 +320,20 @@ static CacheAnswer add_children(Listing *listing)
 
 static void list(FsRequest *request, gboolean plus)
 {
-    g_autofree char *bytes = g_malloc(request->size);
-    Listing listing = {request, plus, bytes, 0};
+    g_autofree char *bytes = NULL;
+    Listing listing = {.request = request, .plus = plus};
     CacheAnswer answer = CACHE_FOUND;
 
     if (!fs_view(request->node.kind)->next) {
         fs_answer_error(request, ENOTDIR);
         return;
     }
-    if (fs_node_box(request->fs, request->node) == NULL && request->node.kind != FS_KIND_CONTROL) {
+    if (is_stale_dir(request)) {
         fs_answer_error(request, ESTALE);
         return;
     }
+    request->size = MIN(request->size, LISTING_MAX);
+    listing.bytes = bytes = g_malloc(request->size);
     if (add_dots(&listing))
         answer = add_children(&listing);
     /* What is here is told before the rest is waited for. */
@@ -363,6 +376,7 @@ static void run_statfs(FsRequest *request)
     CacheAnswer answer = CACHE_FOUND;
 
     /* Asked once; a server that fails to tell is one without a quota. */
+    request->may_fail = TRUE;
     if (request->n_runs == 0)
         answer = cache_quota(request->fs->cache, &quota, &request->want, &request->error);
     else
@@ -431,6 +445,25 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const
     fuse_reply_err(req, EROFS);
 }
 
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                      struct fuse_file_info *fi)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+/* Under -o ro the kernel opens without asking us, for writing too. */
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
+                     struct fuse_file_info *fi)
+{
+    fuse_reply_err(req, EROFS);
+}
+
+static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                         struct fuse_file_info *fi)
+{
+    fuse_reply_err(req, EROFS);
+}
+
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
                         size_t size, int flags)
 {
@@ -465,4 +498,7 @@ const struct fuse_lowlevel_ops fs_ops = {
     .getxattr = op_getxattr,
     .listxattr = op_listxattr,
     .removexattr = op_remove,
+    .create = op_create,
+    .write = op_write,
+    .fallocate = op_fallocate,
 };

@@ -153,7 +153,7 @@ static const struct {
     {"guard", TRUE, set_guard, "on or off"},
     {"allow_other", FALSE, set_allow_other, NULL},
     {"ro", FALSE, set_read_only, NULL},
-    /* what mount(8) passes on from fstab */
+    /* what mount(8) passes on from fstab, and mount.fuse3(8) adds */
     {"rw", FALSE, ignore, NULL},
     {"defaults", FALSE, ignore, NULL},
     {"_netdev", FALSE, ignore, NULL},
@@ -163,8 +163,11 @@ static const struct {
     {"user", FALSE, ignore, NULL},
     {"users", FALSE, ignore, NULL},
     {"nouser", FALSE, ignore, NULL},
+    {"exec", FALSE, ignore, NULL},
     {"noexec", FALSE, ignore, NULL},
+    {"suid", FALSE, ignore, NULL},
     {"nosuid", FALSE, ignore, NULL},
+    {"dev", FALSE, ignore, NULL},
     {"nodev", FALSE, ignore, NULL},
     {"noatime", FALSE, ignore, NULL},
 };
@@ -321,13 +324,18 @@ static gboolean parse_words(Options *options, int argc, char **argv, GError **er
     return TRUE;
 }
 
+static gboolean is_missing(const char *text)
+{
+    return !text || !*text;
+}
+
 static gboolean check(const Options *options, GError **error)
 {
     if (options->wants_help || options->wants_version)
         return TRUE;
-    if (!options->source || !options->mountpoint)
+    if (is_missing(options->source) || is_missing(options->mountpoint))
         return invalid(error, "%s is missing (mailfs --help says more)",
-                       options->source ? "the mount point" : "the account");
+                       is_missing(options->source) ? "the account" : "the mount point");
     if (options->password_command && options->password_file)
         return invalid(error, "password_command and password_file do not go together");
     return TRUE;

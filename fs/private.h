@@ -50,6 +50,7 @@ struct FsRequest {
     GError *error;  /* set with CACHE_FAILED */
     guint64 ticket; /* while parked */
     guint n_runs;
+    gboolean may_fail; /* runs again also when the want failed */
     guint interrupt_source;
     GList link; /* in fs->parked */
 };

@@ -112,7 +112,7 @@ static void on_wake(const GError *error, gpointer data)
 
     request->ticket = 0;
     g_queue_unlink(&request->fs->parked, &request->link);
-    if (error)
+    if (error && !request->may_fail)
         fail(request, error);
     else
         request->run(request);

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/fs/fakebackend.c - a server and its backend in one. */
+#include "fakebackend.h"
+
+#include <string.h>
+
+#define DATE 1771165800 /* 2026-02-15 14:30 */
+
+static void on_wants_changed(gpointer data)
+{
+    FakeBackend *backend = data;
+
+    if (!backend->is_held)
+        fakebackend_fulfil_all(backend);
+}
+
+static const CacheBackend callbacks = {.wants_changed = on_wants_changed};
+
+static void messages_free(gpointer messages)
+{
+    g_ptr_array_unref(messages);
+}
+
+FakeBackend *fakebackend_new(Cache *cache)
+{
+    FakeBackend *backend = g_new0(FakeBackend, 1);
+
+    backend->cache = cache;
+    backend->messages = g_hash_table_new_full(NULL, NULL, NULL, messages_free);
+    cache_set_backend(cache, &callbacks, backend);
+    cache_set_state(cache, CACHE_ONLINE, NULL);
+    return backend;
+}
+
+void fakebackend_free(FakeBackend *backend)
+{
+    cache_set_backend(backend->cache, NULL, NULL);
+    g_hash_table_unref(backend->messages);
+    g_free(backend);
+}
+
+/* --- mailboxes --- */
+
+static guint attributes_of(const char *path)
+{
+    return g_str_equal(path, "Sent") ? CACHE_BOX_SENT : 0;
+}
+
+void fakebackend_set_boxes(FakeBackend *backend, const char *first, ...)
+{
+    static const gboolean none_raw[16];
+    g_autoptr(GPtrArray) split = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
+    g_autoptr(GArray) boxes = g_array_new(FALSE, FALSE, sizeof(CacheBoxNews));
+    va_list paths;
+
+    va_start(paths, first);
+    for (const char *path = first; path; path = va_arg(paths, const char *)) {
+        char **names = g_strsplit(path, "/", -1);
+        CacheBoxNews box = {path, (const char *const *)names, none_raw, attributes_of(path)};
+
+        g_ptr_array_add(split, names);
+        g_array_append_val(boxes, box);
+    }
+    va_end(paths);
+    cache_put_boxes(backend->cache, (const CacheBoxNews *)(gpointer)boxes->data, boxes->len);
+}
+
+static guint32 child_called(FakeBackend *backend, guint32 parent, const char *name)
+{
+    const CacheBox *box = NULL;
+
+    while ((box = cache_box_next_child(backend->cache, parent, box ? box->id : 0)))
+        if (g_str_equal(box->name, name))
+            return box->id;
+    g_assert_not_reached();
+}
+
+guint32 fakebackend_box(FakeBackend *backend, const char *path)
+{
+    g_auto(GStrv) names = g_strsplit(path, "/", -1);
+    guint32 box = CACHE_ROOT;
+
+    for (char **name = names; *name; name++)
+        box = child_called(backend, box, *name);
+    return box;
+}
+
+/* --- messages --- */
+
+static GPtrArray *messages_of(FakeBackend *backend, guint32 box)
+{
+    GPtrArray *messages = g_hash_table_lookup(backend->messages, GUINT_TO_POINTER(box));
+
+    if (!messages) {
+        messages = g_ptr_array_new_with_free_func(g_free);
+        g_hash_table_insert(backend->messages, GUINT_TO_POINTER(box), messages);
+    }
+    return messages;
+}
+
+static FakeMessage *find_message(FakeBackend *backend, guint32 box, guint32 uid)
+{
+    const GPtrArray *messages = messages_of(backend, box);
+
+    for (guint i = 0; i < messages->len; i++) {
+        FakeMessage *message = messages->pdata[i];
+
+        if (message->uid == uid)
+            return message;
+    }
+    return NULL;
+}
+
+FakeMessage *fakebackend_add(FakeBackend *backend, guint32 box, guint32 uid)
+{
+    FakeMessage *message = g_new(FakeMessage, 1);
+
+    *message = (FakeMessage){
+        .uid = uid,
+        .date = DATE,
+        .size = 1000 + uid,
+        .size_told = 1000 + uid,
+        .from = "Alice Möller",
+        .subject = "Re: Budget",
+        .to = "Bob",
+    };
+    g_ptr_array_add(messages_of(backend, box), message);
+    return message;
+}
+
+static MailSet *set_of(guint32 uid)
+{
+    MailSet *set = mail_set_new();
+
+    mail_set_add(set, uid, uid);
+    return set;
+}
+
+void fakebackend_deliver(FakeBackend *backend, guint32 box, guint32 uid)
+{
+    g_autoptr(MailSet) uids = set_of(uid);
+
+    fakebackend_add(backend, box, uid);
+    cache_add_uids(backend->cache, box, uids);
+}
+
+void fakebackend_set_flags(FakeBackend *backend, guint32 box, guint32 uid, MailFlags flags)
+{
+    find_message(backend, box, uid)->flags = flags;
+    cache_put_flags(backend->cache, box, uid, flags);
+}
+
+void fakebackend_expunge(FakeBackend *backend, guint32 box, guint32 uid)
+{
+    g_autoptr(MailSet) uids = set_of(uid);
+
+    g_assert_true(g_ptr_array_remove(messages_of(backend, box), find_message(backend, box, uid)));
+    cache_put_gone(backend->cache, box, uids);
+}
+
+void fakebackend_replace(FakeBackend *backend, guint32 box)
+{
+    cache_box_replace(backend->cache, box, 2, NULL);
+    cache_box_suspect(backend->cache, box);
+}
+
+/* --- wants --- */
+
+static void put_sync(FakeBackend *backend, const CacheWant *want)
+{
+    gboolean is_complete = want->kind == CACHE_WANT_UIDS || !backend->is_lazy;
+    const GPtrArray *messages = messages_of(backend, want->box);
+    g_autoptr(MailSet) uids = mail_set_new();
+
+    if (!cache_box(backend->cache, want->box)->generation)
+        cache_box_replace(backend->cache, want->box, 1, NULL);
+    for (guint i = 0; i < messages->len; i++) {
+        const FakeMessage *message = messages->pdata[i];
+
+        mail_set_add(uids, message->uid, message->uid);
+    }
+    if (is_complete)
+        cache_put_uids(backend->cache, want->box, uids);
+    cache_put_synced(backend->cache, want->box, 0, 0, is_complete);
+}
+
+static void put_lines(FakeBackend *backend, const CacheWant *want)
+{
+    const GPtrArray *messages = messages_of(backend, want->box);
+    guint32 low = want->kind == CACHE_WANT_LINES ? want->low : want->uid;
+
+    for (guint i = 0; i < messages->len; i++) {
+        const FakeMessage *message = messages->pdata[i];
+        const char *const fields[MAIL_ENVELOPE_N_FIELDS] = {
+            [MAIL_ENVELOPE_FROM_NAME] = message->from,  [MAIL_ENVELOPE_FROM] = message->from,
+            [MAIL_ENVELOPE_TO_NAME] = message->to,      [MAIL_ENVELOPE_TO] = message->to,
+            [MAIL_ENVELOPE_SUBJECT] = message->subject,
+        };
+        g_autoptr(MailEnvelope) envelope = mail_envelope_new(fields);
+        CacheMessage line = {
+            .uid = message->uid,
+            .flags = message->flags,
+            .size = message->size_told,
+            .date = message->date,
+        };
+
+        if (low <= message->uid && message->uid <= want->uid)
+            cache_put_line(backend->cache, want->box, &line, envelope);
+    }
+}
+
+static guint8 byte_at(guint32 uid, guint64 offset)
+{
+    return (guint8)(offset * 7 + (offset >> 8) * 13 + (offset >> 16) * 31 + uid);
+}
+
+void fakebackend_check_bytes(guint32 uid, guint64 offset, const guint8 *bytes, gsize len)
+{
+    for (gsize i = 0; i < len; i++)
+        if (bytes[i] != byte_at(uid, offset + i))
+            g_error("message %u has a wrong byte at %" G_GUINT64_FORMAT, uid, offset + i);
+}
+
+static void put_block(FakeBackend *backend, const CacheWant *want)
+{
+    const FakeMessage *message = find_message(backend, want->box, want->uid);
+    guint64 start = (guint64)want->block * CACHE_BLOCK_SIZE;
+    guint64 left = message && message->size > start ? message->size - start : 0;
+    gsize len = MIN(left, CACHE_BLOCK_SIZE);
+    g_autofree guint8 *bytes = g_malloc(CACHE_BLOCK_SIZE);
+
+    for (gsize i = 0; i < len; i++)
+        bytes[i] = byte_at(want->uid, start + i);
+    if (message && start <= message->size)
+        cache_put_block(backend->cache, want->generation, want->uid, want->section, want->block,
+                        bytes, len, left <= CACHE_BLOCK_SIZE);
+}
+
+void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
+{
+    guint64 id = want->id;
+
+    switch (want->kind) {
+    case CACHE_WANT_BOXES: break;
+    case CACHE_WANT_QUOTA: cache_put_quota(backend->cache, &backend->quota); break;
+    case CACHE_WANT_SYNC:
+    case CACHE_WANT_UIDS: put_sync(backend, want); break;
+    case CACHE_WANT_LINES:
+    case CACHE_WANT_LINE: put_lines(backend, want); break;
+    case CACHE_WANT_BLOCK: put_block(backend, want); break;
+    }
+    if (want->kind == CACHE_WANT_LINE && !find_message(backend, want->box, want->uid)) {
+        g_autoptr(GError) error =
+            g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such message");
+
+        cache_want_done(backend->cache, id, error);
+        return;
+    }
+    cache_want_done(backend->cache, id, NULL);
+}
+
+void fakebackend_fulfil_all(FakeBackend *backend)
+{
+    const GQueue *wants = cache_wants(backend->cache);
+
+    while (wants->head)
+        fakebackend_fulfil(backend, wants->head->data);
+}
+
+void fakebackend_fail_all(FakeBackend *backend, MailError code, const char *text)
+{
+    g_autoptr(GError) error = g_error_new_literal(MAIL_ERROR, code, text);
+
+    cache_wants_fail(backend->cache, error);
+}
+
+void fakebackend_go_offline(FakeBackend *backend, MailError code, const char *text)
+{
+    g_autoptr(GError) error = g_error_new_literal(MAIL_ERROR, code, text);
+
+    cache_set_state(backend->cache, CACHE_OFFLINE, error);
+    cache_wants_fail(backend->cache, error);
+}
+
+const CacheWant *fakebackend_find(FakeBackend *backend, CacheWantKind kind)
+{
+    for (const GList *link = cache_wants(backend->cache)->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (want->kind == kind)
+            return want;
+    }
+    return NULL;
+}

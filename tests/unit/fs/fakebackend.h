@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/fs/fakebackend.h - a server and its backend in one: knows what mail there is, and
+ * fulfils the wants of a real cache when, in which order and as well as the test says. */
+#pragma once
+
+#include "cache/cache.h"
+
+typedef struct {
+    guint32 uid;
+    MailFlags flags;
+    gint64 date;
+    guint64 size;      /* of what it is; 1000 + UID at first */
+    guint64 size_told; /* in its line; the same at first */
+    const char *from, *subject, *to;
+} FakeMessage;
+
+typedef struct {
+    Cache *cache;
+    gboolean is_held; /* wants are left until the test fulfils them; else they are at once */
+    gboolean is_lazy; /* a comparison of a mailbox does not tell the UIDs that are there */
+    CacheQuota quota;
+    GHashTable *messages; /* box -> GPtrArray of FakeMessage, ascending */
+} FakeBackend;
+
+/* Is at once the backend of @cache, which is online. */
+FakeBackend *fakebackend_new(Cache *cache);
+void fakebackend_free(FakeBackend *backend);
+
+/* The mailboxes there are now: "INBOX", "Archive/2024", up to NULL.  One called Sent is \Sent. */
+void fakebackend_set_boxes(FakeBackend *backend, const char *first, ...) G_GNUC_NULL_TERMINATED;
+/* Its id. */
+guint32 fakebackend_box(FakeBackend *backend, const char *path);
+
+/* What is there before anybody asks.  UIDs ascend. */
+FakeMessage *fakebackend_add(FakeBackend *backend, guint32 box, guint32 uid);
+/* What happens while we look. */
+void fakebackend_deliver(FakeBackend *backend, guint32 box, guint32 uid);
+void fakebackend_set_flags(FakeBackend *backend, guint32 box, guint32 uid, MailFlags flags);
+void fakebackend_expunge(FakeBackend *backend, guint32 box, guint32 uid);
+/* Another mailbox of that name, with the same UIDs. */
+void fakebackend_replace(FakeBackend *backend, guint32 box);
+
+/* The oldest want of @kind, or NULL. */
+const CacheWant *fakebackend_find(FakeBackend *backend, CacheWantKind kind);
+void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want);
+void fakebackend_fulfil_all(FakeBackend *backend);
+void fakebackend_fail_all(FakeBackend *backend, MailError code, const char *text);
+/* The connection is lost for that reason. */
+void fakebackend_go_offline(FakeBackend *backend, MailError code, const char *text);
+
+/* That @bytes are those of message @uid from @offset. */
+void fakebackend_check_bytes(guint32 uid, guint64 offset, const guint8 *bytes, gsize len);

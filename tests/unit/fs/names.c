@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/fs/names.c - how messages are called, and what names say. */
+#include "fs/names.h"
+
+#include <string.h>
+
+#define DATE 1771165800 /* 2026-02-15 14:30 */
+
+typedef struct {
+    const char *from, *from_address, *to, *to_address, *subject;
+} Who;
+
+static MailEnvelope *envelope_of(Who who)
+{
+    const char *const fields[MAIL_ENVELOPE_N_FIELDS] = {
+        [MAIL_ENVELOPE_FROM_NAME] = who.from,  [MAIL_ENVELOPE_FROM_ADDRESS] = who.from_address,
+        [MAIL_ENVELOPE_TO_NAME] = who.to,      [MAIL_ENVELOPE_TO_ADDRESS] = who.to_address,
+        [MAIL_ENVELOPE_SUBJECT] = who.subject,
+    };
+
+    return mail_envelope_new(fields);
+}
+
+static void check_name(FsNameStyle style, CacheMessage message, Who who, gboolean by_recipient,
+                       const char *expected)
+{
+    g_autoptr(MailEnvelope) envelope = envelope_of(who);
+    char name[FS_MESSAGE_NAME];
+
+    fs_names_message(style, &message, envelope, by_recipient, name);
+    g_assert_cmpstr(name, ==, expected);
+}
+
+static void check_subject(const char *subject, const char *expected)
+{
+    g_autofree char *name = g_strconcat("2026-02-15_1430_A_", expected, ".u1,.eml", NULL);
+
+    check_name(FS_NAMES_DASHED, (CacheMessage){.uid = 1, .date = DATE},
+               (Who){.from = "A", .subject = subject}, FALSE, name);
+}
+
+static void check_date(gint64 date, const char *expected)
+{
+    g_autofree char *name = g_strconcat(expected, "_A_B.u1,.eml", NULL);
+
+    check_name(FS_NAMES_DASHED, (CacheMessage){.uid = 1, .date = date},
+               (Who){.from = "A", .subject = "B"}, FALSE, name);
+}
+
+static void test_examples(void)
+{
+    const CacheMessage message = {
+        .uid = 4711, .date = DATE, .flags = MAIL_FLAG_SEEN | MAIL_FLAG_FLAGGED};
+    const Who who = {.from = "Alice Möller", .subject = "Re: Budget"};
+
+    check_name(FS_NAMES_DASHED, message, who, FALSE,
+               "2026-02-15_1430_Alice-Möller_Re-Budget.u4711,FS.eml");
+    check_name(FS_NAMES_SPACED, message, who, FALSE,
+               "2026-02-15 1430 Alice Möller - Re Budget.u4711,FS.eml");
+}
+
+static void test_subjects(void)
+{
+    static const struct {
+        const char *subject, *expected;
+    } rows[] = {
+        {"", "no-subject"},
+        {"  ", "no-subject"},
+        {"...", "no-subject"},
+        {"!?*", "no-subject"},
+        {"a/b\\c:d", "a-b-c-d"},
+        {"-rf", "rf"},
+        {".hidden", "hidden"},
+        {"a  --  b", "a-b"},
+        {"(a)", "a"},
+        {"a\tb\nc\x1b[31md", "a-b-c-31md"},
+        {"it's \"so\"", "it-s-so"},
+        {"日本語の件名", "日本語の件名"},
+        {"Привет, мир", "Привет-мир"},
+        {"e\u0301", "é"},                      /* NFC */
+        {"\u202Efdp.exe", "fdp-exe"},          /* bidi */
+        {"a\u200Bb\uFEFFc\u00ADd", "a-b-c-d"}, /* invisible */
+        {"x\u2028y\xc2\x85z", "x-y-z"},        /* lines */
+        {"x\u00A0y\u3000z", "x-y-z"},          /* blanks */
+        {"q\u0323\u0301", "q\u0323\u0301"},    /* marks with no composed form */
+        {"\u0301", "no-subject"},              /* a mark and nothing below it */
+        {"\u2764\uFE0F", "no-subject"},        /* an emoji and its selector */
+        {"I \u2764\uFE0F NY", "I-NY"},
+        {"हिन्दी", "हिन्दी"},
+        {"\xff\xfe", "no-subject"},
+        {"\xed\xa0\x80z", "z"},
+        {"½ ² x", "½-²-x"},
+        {"x.u7,S.eml", "x-u7-S-eml"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check_subject(rows[i].subject, rows[i].expected);
+}
+
+static void test_who(void)
+{
+    const CacheMessage message = {.uid = 1, .date = DATE};
+
+#define check_who(who, by_recipient, expected)                                                     \
+    check_name(FS_NAMES_DASHED, message, who, by_recipient,                                        \
+               "2026-02-15_1430_" expected "_no-subject.u1,.eml")
+    check_who(((Who){.from = "Al B.", .from_address = "x@y", .to = "Bo"}), FALSE, "Al-B");
+    check_who(((Who){.from_address = "al.b@y.org"}), FALSE, "al-b");
+    check_who(((Who){.from = "\"\"", .from_address = "al@y.org"}), FALSE, "al");
+    check_who(((Who){.from_address = "@y.org"}), FALSE, "unknown");
+    check_who(((Who){.from = NULL}), FALSE, "unknown");
+    check_who(((Who){.from = "Al", .to = "Bo"}), TRUE, "Bo");
+    check_who(((Who){.from = "Al", .to_address = "bo@y"}), TRUE, "bo");
+    check_who(((Who){.from = "Al", .from_address = "al@y"}), TRUE, "unknown");
+    check_name(FS_NAMES_SPACED, message, (Who){.from = NULL}, FALSE,
+               "2026-02-15 1430 unknown - no subject.u1,.eml");
+#undef check_who
+}
+
+static void test_dates(void)
+{
+    check_date(0, "1970-01-01_0000");
+    check_date(59, "1970-01-01_0000");
+    check_date(-1, "1969-12-31_2359");
+    check_date(-62135596800, "0001-01-01_0000");
+    check_date(253402300799, "9999-12-31_2359");
+    check_date(253402300800, "1970-01-01_0000");
+    check_date(-62135596801, "1970-01-01_0000");
+    check_date(G_MAXINT64, "1970-01-01_0000");
+    check_date(G_MININT64, "1970-01-01_0000");
+}
+
+/* --- limits --- */
+
+static char *repeat(const char *text, gsize n)
+{
+    GString *out = g_string_new(NULL);
+
+    while (n-- > 0)
+        g_string_append(out, text);
+    return g_string_free(out, FALSE);
+}
+
+/* The name of the worst case of a tail: all letters, the longest UID. */
+static void check_long(const char *from, const char *subject, char name[FS_MESSAGE_NAME])
+{
+    static const char tail[] = ".u4294967295,DFPRSTabcdefghijklmnopqrstuvwxyz.eml";
+    const CacheMessage message = {.uid = G_MAXUINT32, .date = DATE, .flags = G_MAXUINT64};
+    g_autoptr(MailEnvelope) envelope = envelope_of((Who){.from = from, .subject = subject});
+
+    fs_names_message(FS_NAMES_DASHED, &message, envelope, FALSE, name);
+    g_assert_cmpuint(strlen(name), <=, 200);
+    g_assert_true(g_str_has_suffix(name, tail));
+    g_assert_true(g_utf8_validate(name, -1, NULL));
+}
+
+static void test_cut(void)
+{
+    static const char *const pieces[] = {"x", "ä", "日", "𝒳", "x ", "日 ", "word "};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(pieces); i++) {
+        g_autofree char *text = repeat(pieces[i], 10240);
+        char name[FS_MESSAGE_NAME];
+
+        check_long("A", text, name);
+        g_assert_cmpuint(strlen(name), >, 195);
+        check_long(text, "subject", name);
+        g_assert_nonnull(strstr(name, "_subject."));
+        check_long(text, text, name);
+        check_long(text, "", name);
+    }
+}
+
+static gunichar random_char(GRand *rand)
+{
+    static const gunichar ends[] = {0x80, 0x800, 0x3000, 0x10000, 0x110000};
+    gunichar c;
+
+    do
+        c = (gunichar)g_rand_int_range(rand, 1,
+                                       (gint32)ends[g_rand_int_range(rand, 0, G_N_ELEMENTS(ends))]);
+    while (!g_unichar_validate(c));
+    return c;
+}
+
+static char *random_text(GRand *rand)
+{
+    GString *text = g_string_new(NULL);
+
+    for (int n = g_rand_int_range(rand, 0, 100); n > 0; n--)
+        g_string_append_unichar(text, random_char(rand));
+    return g_string_free(text, FALSE);
+}
+
+/* No other character than letters, digits, their marks, and what we put there ourselves. */
+static void check_harmless(const char *name, const char *ours)
+{
+    g_assert_true(g_utf8_validate(name, -1, NULL));
+    for (const char *p = name; *p; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+
+        g_assert_true(g_unichar_isalnum(c) || g_unichar_ismark(c) ||
+                      (c < 0x80 && strchr(ours, (int)c)));
+    }
+}
+
+static void test_random_subjects(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+
+    for (guint32 i = 1; i <= 2000; i++) {
+        g_autofree char *from = random_text(rand), *subject = random_text(rand);
+        g_autoptr(MailEnvelope) envelope = envelope_of((Who){.from = from, .subject = subject});
+        CacheMessage message = {.uid = g_rand_int(rand) | 1,
+                                .date = (gint64)g_rand_int(rand),
+                                .flags = g_rand_int(rand)};
+        char name[FS_MESSAGE_NAME];
+        guint32 uid;
+
+        fs_names_message(FS_NAMES_DASHED, &message, envelope, FALSE, name);
+        check_harmless(name, "-_.,");
+        g_assert_cmpint(fs_names_parse(name, &uid), ==, FS_NAME_FULL);
+        g_assert_cmpuint(uid, ==, message.uid);
+        fs_names_message(FS_NAMES_SPACED, &message, envelope, FALSE, name);
+        check_harmless(name, "- .,");
+        g_assert_cmpint(fs_names_parse(name, &uid), ==, FS_NAME_FULL);
+        g_assert_cmpuint(uid, ==, message.uid);
+    }
+}
+
+/* --- parsing --- */
+
+static void test_parse(void)
+{
+    static const struct {
+        const char *name;
+        FsNameForm form;
+        guint32 uid;
+    } rows[] = {
+        {"x.u4711,FS.eml", FS_NAME_FULL, 4711},
+        {"x.u1,.eml", FS_NAME_FULL, 1},
+        {"x.u7,.u8,S.eml", FS_NAME_FULL, 8},
+        {"x.u4294967295,a.eml", FS_NAME_FULL, G_MAXUINT32},
+        {"u4711.eml", FS_NAME_SHORT, 4711},
+        {"4711.eml", FS_NAME_UID, 4711},
+        {"", FS_NAME_OTHER, 0},
+        {"x", FS_NAME_OTHER, 0},
+        {"eml", FS_NAME_OTHER, 0},
+        {".eml", FS_NAME_OTHER, 0},
+        {"u.eml", FS_NAME_OTHER, 0},
+        {"u0.eml", FS_NAME_OTHER, 0},
+        {"0.eml", FS_NAME_OTHER, 0},
+        {"u01.eml", FS_NAME_OTHER, 0},
+        {"xu1.eml", FS_NAME_OTHER, 0},
+        {"u4294967296.eml", FS_NAME_OTHER, 0},
+        {"u99999999999999999999.eml", FS_NAME_OTHER, 0},
+        {"u-1.eml", FS_NAME_OTHER, 0},
+        {"u1.EML", FS_NAME_OTHER, 0},
+        {"u1.eml~", FS_NAME_OTHER, 0},
+        {".u1,.eml", FS_NAME_OTHER, 0},
+        {"u1,.eml", FS_NAME_OTHER, 0},
+        {"x.u1,S", FS_NAME_OTHER, 0},
+        {"x.u1.eml", FS_NAME_OTHER, 0},
+        {"x.u1,1.eml", FS_NAME_OTHER, 0},
+        {"x.u01,.eml", FS_NAME_OTHER, 0},
+        {"x.v1,.eml", FS_NAME_OTHER, 0},
+        {"xu1,.eml", FS_NAME_OTHER, 0},
+        {",.eml", FS_NAME_OTHER, 0},
+        {",S.eml", FS_NAME_OTHER, 0},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        guint32 uid = 0;
+
+        g_assert_cmpint(fs_names_parse(rows[i].name, &uid), ==, rows[i].form);
+        if (rows[i].form != FS_NAME_OTHER)
+            g_assert_cmpuint(uid, ==, rows[i].uid);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/names/examples", test_examples);
+    g_test_add_func("/names/subjects", test_subjects);
+    g_test_add_func("/names/who", test_who);
+    g_test_add_func("/names/dates", test_dates);
+    g_test_add_func("/names/cut", test_cut);
+    g_test_add_func("/names/random-subjects", test_random_subjects);
+    g_test_add_func("/names/parse", test_parse);
+    return g_test_run();
+}
