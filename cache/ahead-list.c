@@ -85,18 +85,17 @@ static void suggest_next(Cache *cache, Box *box, List *list)
 CacheAnswer ahead_list(Cache *cache, Box *box, guint32 uid, guint64 *ret_want, GError **error)
 {
     List *list = list_get_or_make(cache, box->pub.id);
-    CacheWant want;
+    CacheWant want = {.kind = CACHE_WANT_LINES, .box = box->pub.id, .uid = uid, .low = uid};
     CacheAnswer answer;
 
-    if (list->enter == uid) {
-        /* The suggested window, or the same again after it failed. */
-        want = cut_window(cache, box, list, uid);
-    } else {
-        list->window = WINDOW_FIRST;
+    /* A window in flight holds it already, mostly; the rows of that come one by one, so what is
+     * unlisted now says nothing of where it ends. */
+    if (!wants_has(cache, &want)) {
+        list->window = list->enter == uid ? list->window : WINDOW_FIRST;
         want = cut_window(cache, box, list, uid);
     }
     answer = wants_answer(cache, &want, ret_want, error);
-    if (answer == CACHE_WAIT)
+    if (answer == CACHE_WAIT && list->enter == uid)
         suggest_next(cache, box, list);
     return answer;
 }

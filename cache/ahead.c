@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* cache/ahead.c - read-ahead of bytes: inside a file that is read in order, and over the messages of a
- * mailbox that are read one after the other.
+/* cache/ahead.c - read-ahead of bytes: inside a file that is read in order, and over the messages
+ * of a mailbox that are read one after the other.
  *
- * A small first read, as of `head` or of a file manager that sniffs, is evidence of nothing: one block.
- * A first read of all that the kernel reads at once is `cat` or `cp`.
+ * A small first read, as of `head` or of a file manager that sniffs, is evidence of nothing: one
+ * block. A first read of all that the kernel reads at once is `cat` or `cp`.
  */
 #include "cache/private.h"
 
 #define N_READERS      16
 #define N_WALKERS      4
 #define WHOLE_READ     ((gsize)128 * 1024) /* the kernel's largest read-ahead */
+#define LARGE_READ     ((gsize)64 * 1024)
 #define FILE_FIRST     ((guint64)64 * 1024)
-#define FILE_MAX       ((guint64)4 * 1024 * 1024)
+#define FILE_MAX       ((guint64)16 * 1024 * 1024)
 #define REORDER_SLACK  ((guint64)256 * 1024) /* the kernel sends reads in parallel */
 #define WALK_AFTER     2
 #define WALK_FIRST     8
 #define WALK_MAX       512
 #define WALK_BYTES_MAX ((guint64)8 * 1024 * 1024)
 #define MESSAGE_MAX    ((guint64)1024 * 1024) /* of one message, when walking */
-#define STEP_MAX       3                     /* a walk may leave out a few */
+#define STEP_MAX       3                      /* a walk may leave out a few */
 
 typedef struct {
     guint32 generation, uid;
@@ -30,11 +31,11 @@ typedef struct {
 
 typedef struct {
     guint32 generation;
-    guint32 last;       /* UID of the message that was read last */
-    int direction;      /* +1 to newer ones, -1 to older ones, 0 not known yet */
+    guint32 last;  /* UID of the message that was read last */
+    int direction; /* +1 to newer ones, -1 to older ones, 0 not known yet */
     guint n_in_order;
     guint window;
-    guint32 wanted;     /* UID up to which messages were wanted; 0: none */
+    guint32 wanted; /* UID up to which messages were wanted; 0: none */
 } Walker;
 
 struct Ahead {
@@ -54,8 +55,8 @@ void ahead_free(Cache *cache)
 }
 
 /* Suggests the blocks of [from, to) that are missing. */
-static void suggest_blocks(Cache *cache, const Box *box, guint32 uid, const char *section, guint64 from,
-                           guint64 to)
+static void suggest_blocks(Cache *cache, const Box *box, guint32 uid, const char *section,
+                           guint64 from, guint64 to)
 {
     BodyKey key = {box->pub.generation, uid, section};
 
@@ -81,8 +82,8 @@ static Reader *reader_of(struct Ahead *ahead, guint32 generation, guint32 uid, c
             return reader;
     }
     reader = &ahead->readers[ahead->next_reader++ % N_READERS];
-    *reader = (Reader){.generation = generation, .uid = uid, .section = section,
-                       .next = G_MAXUINT64};
+    *reader =
+        (Reader){.generation = generation, .uid = uid, .section = section, .next = G_MAXUINT64};
     return reader;
 }
 
@@ -98,17 +99,19 @@ static void judge(Reader *reader, guint64 offset, gsize size)
     guint64 end = offset + size;
 
     if (is_in_order(reader, offset)) {
+        /* The same again, after a wait, is evidence of nothing. */
+        if (end > reader->next)
+            reader->window = size >= LARGE_READ ? FILE_MAX : MAX(reader->window, FILE_FIRST);
         reader->next = MAX(reader->next, end);
-        reader->window = MAX(reader->window, FILE_FIRST);
         return;
     }
     reader->next = end;
     reader->wanted = end;
-    reader->window = size >= WHOLE_READ ? FILE_MAX : 0;
+    reader->window = size >= WHOLE_READ && offset < REORDER_SLACK ? FILE_MAX : 0;
 }
 
-static void read_in_file(Cache *cache, const Box *box, guint32 uid, const char *section, guint64 offset,
-                         gsize size, guint64 length)
+static void read_in_file(Cache *cache, const Box *box, guint32 uid, const char *section,
+                         guint64 offset, gsize size, guint64 length)
 {
     Reader *reader = reader_of(cache->ahead, box->pub.generation, uid, section);
     guint64 to;
@@ -182,7 +185,8 @@ static void suggest_messages(Cache *cache, const Box *box, Walker *walker, const
 {
     guint64 bytes = 0;
 
-    for (guint n = n_ahead + 1; n <= walker->window && bytes < WALK_BYTES_MAX; n++) {
+    /* What was wanted already counts. */
+    for (guint n = 1; n <= walker->window && bytes < WALK_BYTES_MAX; n++) {
         gint64 to = (gint64)at + (gint64)n * walker->direction;
         const CacheMessage *row;
 
@@ -191,10 +195,12 @@ static void suggest_messages(Cache *cache, const Box *box, Walker *walker, const
         row = &g_array_index(rows, CacheMessage, to);
         if (!row->is_listed)
             return;
+        bytes += MIN(row->size, MESSAGE_MAX);
+        if (n <= n_ahead)
+            continue;
         suggest_blocks(cache, box, row->uid, g_intern_static_string(""), 0,
                        MAX(1, MIN(row->size, MESSAGE_MAX)));
         walker->wanted = row->uid;
-        bytes += MIN(row->size, MESSAGE_MAX);
     }
 }
 

@@ -2,28 +2,30 @@
 /* cache/blocks.c - the block files: blocks/<generation>/<uid>[.<section>], one record a block.
  *
  * A record has a head and then the bytes, at a fixed distance from the next, so that a file with
- * gaps is sparse.  The head's sum covers the account, the key, the number, the length and the bytes:
- * a record that was cut, swapped, moved or damaged is as if absent.  What was written or read last
- * is also held in memory, verified.
+ * gaps is sparse.  The head's sum covers the account, the key, the number, the length and the
+ * bytes: a record that was cut, swapped, moved or damaged is as if absent.  What was written or
+ * read last is also held in memory, verified.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "cache/bodies.h"
 #include "cache/private.h"
 
 #define MAGIC       "mailfsB1"
+#define MAGIC_SIZE  8
 #define HEAD_SIZE   64
-#define SUM_SIZE    32
+#define N_WORDS     7
 #define RECORD_SIZE (HEAD_SIZE + CACHE_BLOCK_SIZE)
 #define FLAG_END    1
 #define HOT_MAX     ((gsize)16 * 1024 * 1024)
+#define TOUCH_US    (10 * G_USEC_PER_SEC)
 
 typedef struct {
     BodyKey body;
@@ -34,18 +36,19 @@ typedef struct {
     HotKey key; /* first: a HotBlock is its own key */
     Block block;
     GList link;
+    gint64 touched_us; /* when the index was told last that it is in use */
 } HotBlock;
 
 struct Blocks {
-    char *account;
+    guint32 account_sum;
     int fd; /* of blocks/ */
     Bodies *bodies;
-    EVP_MD *digest;
     GHashTable *hot;
     GQueue hot_order; /* the last used at the head */
     gsize hot_bytes;
     guint n_damaged;
     gboolean has_complained;
+    guint8 record[RECORD_SIZE]; /* one that is being read */
 };
 
 /* --- memory --- */
@@ -98,6 +101,7 @@ static Block hot_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes 
     hot->key = (HotKey){*key, number};
     hot->block = (Block){g_bytes_ref(bytes), is_end};
     hot->link.data = hot;
+    hot->touched_us = g_get_monotonic_time();
     g_hash_table_add(blocks->hot, hot);
     g_queue_push_head_link(&blocks->hot_order, &hot->link);
     blocks->hot_bytes += g_bytes_get_size(bytes);
@@ -159,25 +163,31 @@ static off_t record_offset(guint32 number)
     return (off_t)number * RECORD_SIZE;
 }
 
+static guint32 text_sum(const char *text)
+{
+    return (guint32)crc32(0, (const Bytef *)text, (uInt)strlen(text));
+}
+
 static void make_head(Blocks *blocks, const BodyKey *key, guint32 number, const guint8 *bytes,
                       gsize len, gboolean is_end, guint8 head[HEAD_SIZE])
 {
-    g_autofree char *text = g_strdup_printf("%s/%u/%u/%s/%u/%zu/%d", blocks->account,
-                                            key->generation, key->uid, key->section, number, len,
-                                            is_end);
-    guint32 words[2] = {GUINT32_TO_LE((guint32)len), GUINT32_TO_LE(is_end ? FLAG_END : 0)};
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    guint8 sum[EVP_MAX_MD_SIZE];
+    const guint32 words[N_WORDS] = {
+        GUINT32_TO_LE((guint32)len),
+        GUINT32_TO_LE(is_end ? FLAG_END : 0),
+        GUINT32_TO_LE(key->generation),
+        GUINT32_TO_LE(key->uid),
+        GUINT32_TO_LE(number),
+        GUINT32_TO_LE(text_sum(key->section)),
+        GUINT32_TO_LE(blocks->account_sum),
+    };
+    guint32 sum;
 
-    EVP_DigestInit_ex2(context, blocks->digest, NULL);
-    EVP_DigestUpdate(context, text, strlen(text) + 1);
-    EVP_DigestUpdate(context, bytes, len);
-    EVP_DigestFinal_ex(context, sum, NULL);
-    EVP_MD_CTX_free(context);
     memset(head, 0, HEAD_SIZE);
-    memcpy(head, MAGIC, 8);
-    memcpy(head + 8, words, sizeof words);
-    memcpy(head + HEAD_SIZE - SUM_SIZE, sum, SUM_SIZE);
+    memcpy(head, MAGIC, MAGIC_SIZE);
+    memcpy(head + MAGIC_SIZE, words, sizeof words);
+    sum = (guint32)crc32(0, head, HEAD_SIZE - sizeof sum);
+    sum = GUINT32_TO_LE((guint32)crc32(sum, bytes, (uInt)len));
+    memcpy(head + HEAD_SIZE - sizeof sum, &sum, sizeof sum);
 }
 
 /* The length that a head tells, or -1 when it is none. */
@@ -185,8 +195,8 @@ static gssize parse_head(const guint8 head[HEAD_SIZE], gboolean *ret_is_end)
 {
     guint32 words[2];
 
-    memcpy(words, head + 8, sizeof words);
-    if (memcmp(head, MAGIC, 8) != 0 || GUINT32_FROM_LE(words[0]) > CACHE_BLOCK_SIZE)
+    memcpy(words, head + MAGIC_SIZE, sizeof words);
+    if (memcmp(head, MAGIC, MAGIC_SIZE) != 0 || GUINT32_FROM_LE(words[0]) > CACHE_BLOCK_SIZE)
         return -1;
     *ret_is_end = GUINT32_FROM_LE(words[1]) & FLAG_END;
     return GUINT32_FROM_LE(words[0]);
@@ -196,7 +206,7 @@ static gssize parse_head(const guint8 head[HEAD_SIZE], gboolean *ret_is_end)
 static GBytes *read_record(Blocks *blocks, int fd, const BodyKey *key, guint32 number,
                            gboolean *ret_is_end)
 {
-    g_autofree guint8 *record = g_malloc(RECORD_SIZE);
+    guint8 *record = blocks->record;
     guint8 head[HEAD_SIZE];
     ssize_t n = pread(fd, record, RECORD_SIZE, record_offset(number));
     gssize len = n >= HEAD_SIZE ? parse_head(record, ret_is_end) : -1;
@@ -232,21 +242,34 @@ static void complain(Blocks *blocks, int code)
     blocks->has_complained = TRUE;
 }
 
+/* The octets that the record has, or 0: what is written again takes no more room. */
+static gsize record_size(int fd, guint32 number)
+{
+    guint8 head[HEAD_SIZE];
+    gboolean is_end;
+    gssize len = pread(fd, head, HEAD_SIZE, record_offset(number)) == HEAD_SIZE
+                     ? parse_head(head, &is_end)
+                     : -1;
+
+    return len < 0 ? 0 : HEAD_SIZE + (gsize)len;
+}
+
 static void write_block(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes,
                         gboolean is_end)
 {
     int fd = open_body(blocks, key, O_RDWR | O_CREAT);
+    gsize len = g_bytes_get_size(bytes), before;
     guint8 head[HEAD_SIZE];
 
     if (fd < 0) {
         complain(blocks, errno);
         return;
     }
-    make_head(blocks, key, number, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), is_end,
-              head);
+    before = record_size(fd, number);
+    make_head(blocks, key, number, g_bytes_get_data(bytes, NULL), len, is_end, head);
     if (write_record(fd, number, head, bytes)) {
         blocks->has_complained = FALSE;
-        bodies_add(blocks->bodies, key, HEAD_SIZE + g_bytes_get_size(bytes));
+        bodies_add(blocks->bodies, key, before, HEAD_SIZE + len);
     } else {
         complain(blocks, errno);
     }
@@ -255,6 +278,17 @@ static void write_block(Blocks *blocks, const BodyKey *key, guint32 number, GByt
 
 /* --- what others call --- */
 
+/* What is only read from memory is in use as well; the index need not hear of each time. */
+static void hot_touch(Blocks *blocks, HotBlock *hot)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (now - hot->touched_us < TOUCH_US)
+        return;
+    hot->touched_us = now;
+    bodies_touch(blocks->bodies, &hot->key.body);
+}
+
 Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
 {
     HotBlock *hot = hot_get(blocks, key, number);
@@ -262,8 +296,10 @@ Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
     gboolean is_end = FALSE;
     int fd;
 
-    if (hot)
+    if (hot) {
+        hot_touch(blocks, hot);
         return hot->block;
+    }
     fd = open_body(blocks, key, O_RDONLY);
     if (fd < 0)
         return (Block){NULL, FALSE};
@@ -390,9 +426,14 @@ void blocks_sweep(Blocks *blocks, GHashTable *generations)
     foreach_generation(blocks, remove_unknown, generations);
 }
 
-void blocks_flush(Blocks *blocks)
+void blocks_reload(Blocks *blocks)
 {
-    bodies_flush(blocks->bodies, on_evicted, blocks);
+    bodies_reload(blocks->bodies);
+}
+
+void blocks_flush(Blocks *blocks, gboolean at_end)
+{
+    bodies_flush(blocks->bodies, at_end, on_evicted, blocks);
 }
 
 guint64 blocks_total(const Blocks *blocks)
@@ -407,6 +448,7 @@ guint blocks_n_damaged(const Blocks *blocks)
 
 Blocks *blocks_open(Cache *cache, GError **error)
 {
+    g_autofree char *account = NULL;
     Blocks *blocks;
     int fd;
 
@@ -421,9 +463,9 @@ Blocks *blocks_open(Cache *cache, GError **error)
     }
     blocks = g_new0(Blocks, 1);
     blocks->fd = fd;
-    blocks->account = g_path_get_basename(cache->dir);
+    account = g_path_get_basename(cache->dir);
+    blocks->account_sum = text_sum(account);
     blocks->bodies = bodies_new(cache);
-    blocks->digest = EVP_MD_fetch(NULL, "BLAKE2b512", NULL);
     blocks->hot = g_hash_table_new(hot_hash, hot_equal);
     return blocks;
 }
@@ -436,8 +478,6 @@ void blocks_close(Blocks *blocks)
         hot_drop(blocks, blocks->hot_order.head->data);
     g_hash_table_unref(blocks->hot);
     bodies_free(blocks->bodies);
-    EVP_MD_free(blocks->digest);
     close(blocks->fd);
-    g_free(blocks->account);
     g_free(blocks);
 }

@@ -2,18 +2,23 @@
 /* cache/bodies.c - how much each body takes on disk and when it was last used; eviction. */
 #include "cache/bodies.h"
 
-#define DISK_BLOCK 4096
-#define EVICT_STEP 64
+#define DISK_BLOCK  4096
+#define EVICT_STEP  64
+#define TOUCHES_MAX 1024
+#define USED_STEP_US                                                                               \
+    (3600 * (gint64)G_USEC_PER_SEC) /* a use that near to the last one need not be noted */
 
 typedef struct {
     BodyKey key; /* first: a Change is its own key */
     guint64 bytes;
+    gint64 used_us; /* real time */
 } Change;
 
 struct Bodies {
     Cache *cache;
     guint64 total;
     GHashTable *changes; /* since the last flush */
+    gboolean has_grown;  /* some of them are new bytes */
 };
 
 static guint change_hash(gconstpointer data)
@@ -31,16 +36,24 @@ static gboolean change_equal(gconstpointer a, gconstpointer b)
            left->section == right->section;
 }
 
+void bodies_reload(Bodies *bodies)
+{
+    sqlite3_stmt *sum = index_get(bodies->cache->index, SQL_SUM_BODIES);
+
+    g_hash_table_remove_all(bodies->changes);
+    bodies->total = 0;
+    if (index_step(bodies->cache->index, sum))
+        bodies->total = (guint64)MAX(sqlite3_column_int64(sum, 0), 0);
+    sqlite3_reset(sum);
+}
+
 Bodies *bodies_new(Cache *cache)
 {
     Bodies *bodies = g_new0(Bodies, 1);
-    sqlite3_stmt *sum = index_get(cache->index, SQL_SUM_BODIES);
 
     bodies->cache = cache;
     bodies->changes = g_hash_table_new_full(change_hash, change_equal, g_free, NULL);
-    if (index_step(cache->index, sum))
-        bodies->total = (guint64)sqlite3_column_int64(sum, 0);
-    sqlite3_reset(sum);
+    bodies_reload(bodies);
     return bodies;
 }
 
@@ -58,32 +71,44 @@ static Change *change_of(Bodies *bodies, const BodyKey *key)
         change = g_new0(Change, 1);
         change->key = *key;
         g_hash_table_add(bodies->changes, change);
-        index_touch(bodies->cache->index);
     }
+    change->used_us = g_get_real_time();
     return change;
 }
 
-void bodies_add(Bodies *bodies, const BodyKey *key, gsize bytes)
+static gsize on_disk(gsize bytes)
 {
-    gsize taken = (bytes + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+    return (bytes + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+}
 
-    change_of(bodies, key)->bytes += taken;
-    bodies->total += taken;
+void bodies_add(Bodies *bodies, const BodyKey *key, gsize before, gsize now)
+{
+    Change *change = change_of(bodies, key);
+    gsize more = on_disk(MAX(now, before)) - on_disk(before);
+
+    change->bytes += more;
+    bodies->total += more;
+    bodies->has_grown = TRUE;
+    index_touch(bodies->cache->index);
 }
 
 void bodies_touch(Bodies *bodies, const BodyKey *key)
 {
     change_of(bodies, key);
+    if (g_hash_table_size(bodies->changes) >= TOUCHES_MAX)
+        index_touch(bodies->cache->index);
 }
 
 static void put_change(Bodies *bodies, const Change *change)
 {
-    sqlite3_stmt *put = index_get(bodies->cache->index, SQL_PUT_BODY);
+    sqlite3_stmt *put =
+        index_get(bodies->cache->index, change->bytes ? SQL_PUT_BODY : SQL_TOUCH_BODY);
 
     sqlite3_bind_int64(put, 1, message_key(change->key.generation, change->key.uid));
     sqlite3_bind_text(put, 2, change->key.section, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(put, 3, (gint64)change->bytes);
-    sqlite3_bind_int64(put, 4, g_get_real_time() / G_USEC_PER_SEC);
+    sqlite3_bind_int64(put, 3, change->used_us);
+    sqlite3_bind_int64(put, 4,
+                       change->bytes ? (gint64)change->bytes : change->used_us - USED_STEP_US);
     index_run(bodies->cache->index, put);
 }
 
@@ -145,10 +170,21 @@ static void evict(Bodies *bodies, BodiesEvictFunc func, gpointer data)
     }
 }
 
-void bodies_flush(Bodies *bodies, BodiesEvictFunc func, gpointer data)
+/* Uses are gathered for long: a commit a read would cost more than the read. */
+static gboolean is_worth_a_flush(const Bodies *bodies)
+{
+    return bodies->has_grown || g_hash_table_size(bodies->changes) >= TOUCHES_MAX ||
+           bodies->total > bodies->cache->size_max;
+}
+
+void bodies_flush(Bodies *bodies, gboolean at_end, BodiesEvictFunc func, gpointer data)
 {
     GHashTableIter iter;
     gpointer change;
+
+    if (!at_end && !is_worth_a_flush(bodies))
+        return;
+    bodies->has_grown = FALSE;
 
     g_hash_table_iter_init(&iter, bodies->changes);
     while (g_hash_table_iter_next(&iter, &change, NULL))
@@ -162,7 +198,7 @@ void bodies_forget_message(Bodies *bodies, guint32 generation, guint32 uid, Bodi
 {
     sqlite3_stmt *delete = index_get(bodies->cache->index, SQL_DELETE_BODIES_OF);
 
-    bodies_flush(bodies, func, data);
+    bodies_flush(bodies, TRUE, func, data);
     sqlite3_bind_int64(delete, 1, message_key(generation, uid));
     while (index_step(bodies->cache->index, delete)) {
         g_autofree char *section = g_strdup((const char *)sqlite3_column_text(delete, 0));

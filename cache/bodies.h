@@ -7,17 +7,21 @@
 typedef struct Bodies Bodies;
 
 /* Told of each body that must go; its row is gone already. */
-typedef void (*BodiesEvictFunc)(guint32 generation, guint32 uid, const char *section, gpointer data);
+typedef void (*BodiesEvictFunc)(guint32 generation, guint32 uid, const char *section,
+                                gpointer data);
 
 Bodies *bodies_new(Cache *cache);
 void bodies_free(Bodies *bodies);
-/* @bytes more were written to a body. */
-void bodies_add(Bodies *bodies, const BodyKey *key, gsize bytes);
+/* Where a body had @before bytes it has @now. */
+void bodies_add(Bodies *bodies, const BodyKey *key, gsize before, gsize now);
 /* A body was read. */
 void bodies_touch(Bodies *bodies, const BodyKey *key);
-/* Writes what was gathered to the index; evicts the least recently used when over the limit. */
-void bodies_flush(Bodies *bodies, BodiesEvictFunc evict, gpointer data);
+/* Writes what was gathered to the index, mere uses only when they are many or @at_end; evicts the
+ * least recently used when over the limit. */
+void bodies_flush(Bodies *bodies, gboolean at_end, BodiesEvictFunc evict, gpointer data);
 void bodies_forget_message(Bodies *bodies, guint32 generation, guint32 uid, BodiesEvictFunc evict,
                            gpointer data);
 void bodies_forget_generation(Bodies *bodies, guint32 generation);
+/* The index is another one now. */
+void bodies_reload(Bodies *bodies);
 guint64 bodies_total(const Bodies *bodies);

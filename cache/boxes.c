@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* cache/boxes.c - the tree of mailboxes, in memory and in the index. */
 #include <string.h>
+#include <zlib.h>
 
 #include "cache/private.h"
-
-#define NUMBER_MAX ((1u << 24) - 1)
 
 void box_free(gpointer data)
 {
@@ -13,6 +12,7 @@ void box_free(gpointer data)
     g_free((char *)box->pub.name);
     g_free((char *)box->pub.wire);
     g_free(box->mailboxid);
+    g_free(box->unlisted);
     g_array_unref(box->children);
     g_clear_pointer(&box->rows, g_array_unref);
     g_free(box);
@@ -86,21 +86,6 @@ guint cache_box_n_children(Cache *cache, guint32 id)
 
 /* --- the index --- */
 
-guint32 cache_new_number(Cache *cache)
-{
-    guint32 number = cache->next_number;
-    sqlite3_stmt *put;
-
-    if (number > NUMBER_MAX)
-        return 0;
-    cache->next_number++;
-    put = index_get(cache->index, SQL_SET_META);
-    sqlite3_bind_text(put, 1, "next", -1, SQLITE_STATIC);
-    sqlite3_bind_int64(put, 2, cache->next_number);
-    index_run(cache->index, put);
-    return number;
-}
-
 void box_dirty(Cache *cache, Box *box)
 {
     box->is_dirty = TRUE;
@@ -121,12 +106,36 @@ static void bind_bytes(sqlite3_stmt *statement, int nth, const char *text)
         sqlite3_bind_blob(statement, nth, text, (int)strlen(text), SQLITE_TRANSIENT);
 }
 
+/* What guards a mailbox's row against damage. */
+static gint64 box_sum(const Box *box, guint n_messages, const char *unlisted)
+{
+    g_autofree char *text = g_strdup_printf(
+        "%u %u %d %u %u %" G_GINT64_FORMAT " %u %u %" G_GUINT64_FORMAT " %d %u\n%s\n%s\n%s\n%s",
+        box->pub.id, box->pub.parent, box->pub.is_raw, box->pub.attributes, box->pub.generation,
+        box->pub.changed, box->uidvalidity, box->uidnext, box->modseq, box->is_complete, n_messages,
+        box->pub.name, box->pub.wire ? box->pub.wire : "", box->mailboxid ? box->mailboxid : "",
+        unlisted ? unlisted : "");
+
+    return (gint64)crc32(0, (const Bytef *)text, (uInt)strlen(text));
+}
+
+static char *dup_unlisted(Cache *cache, const Box *box)
+{
+    g_autoptr(MailSet) set = NULL;
+
+    if (!box->rows)
+        return g_strdup(box->unlisted);
+    if (!box->n_unlisted)
+        return NULL;
+    set = cache_dup_unlisted(cache, box->pub.id, 1, G_MAXUINT32);
+    return mail_set_format(set);
+}
+
 static void put_box(Cache *cache, Box *box)
 {
+    g_autofree char *unlisted = dup_unlisted(cache, box);
+    guint n_messages = box->rows ? box->rows->len : box->n_stored;
     sqlite3_stmt *put = index_get(cache->index, SQL_PUT_BOX);
-    g_autoptr(MailSet) unlisted =
-        box->n_unlisted ? cache_dup_unlisted(cache, box->pub.id, 1, G_MAXUINT32) : NULL;
-    g_autofree char *text = unlisted ? mail_set_format(unlisted) : NULL;
 
     sqlite3_bind_int64(put, 1, box->pub.id);
     sqlite3_bind_int64(put, 2, box->pub.parent);
@@ -141,7 +150,9 @@ static void put_box(Cache *cache, Box *box)
     sqlite3_bind_int64(put, 11, (gint64)box->modseq);
     sqlite3_bind_text(put, 12, box->mailboxid, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int(put, 13, box->is_complete);
-    sqlite3_bind_text(put, 14, text, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_text(put, 14, unlisted, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(put, 15, n_messages);
+    sqlite3_bind_int64(put, 16, box_sum(box, n_messages, unlisted));
     index_run(cache->index, put);
     box->is_dirty = FALSE;
 }
@@ -164,15 +175,17 @@ static char *column_bytes(sqlite3_stmt *row, int nth)
     return bytes ? g_strndup(bytes, sqlite3_column_bytes(row, nth)) : NULL;
 }
 
-static void load_box(Cache *cache, sqlite3_stmt *row)
+/* FALSE when the row is damaged, or its parent's was. */
+static gboolean load_box(Cache *cache, sqlite3_stmt *row)
 {
     g_autofree char *name = column_bytes(row, 2);
-    guint32 id = (guint32)sqlite3_column_int64(row, 0);
+    gint64 id = sqlite3_column_int64(row, 0), parent = sqlite3_column_int64(row, 1);
     Box *box;
 
-    if (id == CACHE_ROOT || id > NUMBER_MAX)
-        return;
-    box = box_new(cache, id, (guint32)sqlite3_column_int64(row, 1), name ? name : "",
+    if (id <= CACHE_ROOT || id > NUMBER_MAX || parent < 0 || parent >= id ||
+        !boxes_get(cache, (guint32)parent))
+        return FALSE;
+    box = box_new(cache, (guint32)id, (guint32)parent, name ? name : "",
                   sqlite3_column_int(row, 3) != 0);
     box->pub.wire = column_bytes(row, 4);
     box->pub.attributes = (guint)sqlite3_column_int64(row, 5);
@@ -183,9 +196,48 @@ static void load_box(Cache *cache, sqlite3_stmt *row)
     box->modseq = (guint64)sqlite3_column_int64(row, 10);
     box->mailboxid = g_strdup((const char *)sqlite3_column_text(row, 11));
     box->is_complete = sqlite3_column_int(row, 12) != 0;
+    box->unlisted = g_strdup((const char *)sqlite3_column_text(row, 13));
+    box->n_stored = (guint)sqlite3_column_int64(row, 14);
+    if (box_sum(box, box->n_stored, box->unlisted) != sqlite3_column_int64(row, 15)) {
+        g_hash_table_remove(cache->boxes, GUINT_TO_POINTER((guint32)id));
+        return FALSE;
+    }
     if (box->pub.generation)
         g_hash_table_insert(cache->generations, GUINT_TO_POINTER(box->pub.generation), box);
-    cache->next_number = MAX(cache->next_number, MAX(id, box->pub.generation) + 1);
+    cache->next_number = MAX(cache->next_number, MAX(box->pub.id, box->pub.generation) + 1);
+    return TRUE;
+}
+
+static void delete_box(Cache *cache, gint64 id)
+{
+    sqlite3_stmt *delete = index_get(cache->index, SQL_DELETE_BOX);
+
+    sqlite3_bind_int64(delete, 1, id);
+    index_run(cache->index, delete);
+}
+
+/* Removes the rows with @ids, and the messages of all generations that no mailbox has. */
+static void remove_damaged(Cache *cache, const GArray *ids)
+{
+    guint32 generation = 0;
+
+    for (guint i = 0; i < ids->len; i++) {
+        g_message("an entry of the index is damaged (mailbox %" G_GINT64_FORMAT
+                  "): it will be asked for again",
+                  g_array_index(ids, gint64, i));
+        delete_box(cache, g_array_index(ids, gint64, i));
+    }
+    for (;;) {
+        sqlite3_stmt *next = index_get(cache->index, SQL_NEXT_MESSAGE);
+
+        sqlite3_bind_int64(next, 1, message_key(generation + 1, 0));
+        if (!index_step(cache->index, next))
+            return;
+        generation = (guint32)((guint64)sqlite3_column_int64(next, 0) >> 32);
+        sqlite3_reset(next);
+        if (!g_hash_table_contains(cache->generations, GUINT_TO_POINTER(generation)))
+            messages_delete_generation(cache, generation);
+    }
 }
 
 static int compare_ids(gconstpointer a, gconstpointer b)
@@ -198,19 +250,41 @@ static int compare_ids(gconstpointer a, gconstpointer b)
 void boxes_load(Cache *cache)
 {
     sqlite3_stmt *all = index_get(cache->index, SQL_ALL_BOXES);
+    g_autoptr(GArray) damaged = g_array_new(FALSE, FALSE, sizeof(gint64));
     GHashTableIter iter;
     gpointer box;
 
     box_new(cache, CACHE_ROOT, CACHE_ROOT, "", FALSE);
     boxes_get(cache, CACHE_ROOT)->pub.attributes = CACHE_BOX_NOSELECT;
     while (index_step(cache->index, all))
-        load_box(cache, all);
+        if (!load_box(cache, all)) {
+            gint64 id = sqlite3_column_int64(all, 0);
+
+            g_array_append_val(damaged, id);
+        }
+    if (damaged->len)
+        remove_damaged(cache, damaged);
     g_hash_table_iter_init(&iter, cache->boxes);
     while (g_hash_table_iter_next(&iter, NULL, &box))
         adopt(cache, box);
     g_hash_table_iter_init(&iter, cache->boxes);
     while (g_hash_table_iter_next(&iter, NULL, &box))
         g_array_sort(((Box *)box)->children, compare_ids);
+}
+
+void boxes_distrust(Cache *cache)
+{
+    GHashTableIter iter;
+    gpointer data;
+
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &data)) {
+        Box *box = data;
+
+        box->is_complete = FALSE;
+        box->modseq = 0;
+        box_dirty(cache, box);
+    }
 }
 
 void box_set_generation(Cache *cache, Box *box, guint32 generation)
@@ -241,7 +315,8 @@ static GHashTable *index_children(Cache *cache)
         Box *box = data;
 
         if (box->pub.id != CACHE_ROOT)
-            g_hash_table_insert(known, child_key(box->pub.parent, box->pub.name, box->pub.is_raw), box);
+            g_hash_table_insert(known, child_key(box->pub.parent, box->pub.name, box->pub.is_raw),
+                                box);
     }
     return known;
 }
@@ -283,21 +358,20 @@ static void put_attributes(Cache *cache, Box *box, const char *wire, guint attri
 static void remove_box(Cache *cache, Box *box)
 {
     Box *parent = boxes_get(cache, box->pub.parent);
-    sqlite3_stmt *delete = index_get(cache->index, SQL_DELETE_BOX);
 
     if (box->pub.generation) {
         wants_fail_generation(cache, box->pub.generation);
         box_forget_messages(cache, box);
         box_set_generation(cache, box, 0);
     }
+    wants_end_box(cache, box->pub.id);
     for (guint i = 0; parent && i < parent->children->len; i++)
         if (g_array_index(parent->children, guint32, i) == box->pub.id) {
             g_array_remove_index(parent->children, i);
             box_changed(cache, parent);
             break;
         }
-    sqlite3_bind_int64(delete, 1, box->pub.id);
-    index_run(cache->index, delete);
+    delete_box(cache, box->pub.id);
     g_hash_table_remove(cache->boxes, GUINT_TO_POINTER(box->pub.id));
 }
 

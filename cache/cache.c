@@ -7,7 +7,7 @@
 
 /* --- life --- */
 
-static gint64 meta(Cache *cache, const char *key)
+gint64 cache_get_meta(Cache *cache, const char *key)
 {
     sqlite3_stmt *get = index_get(cache->index, SQL_GET_META);
     gint64 value = 0;
@@ -19,27 +19,33 @@ static gint64 meta(Cache *cache, const char *key)
     return value;
 }
 
+void cache_put_meta(Cache *cache, const char *key, gint64 value)
+{
+    sqlite3_stmt *put = index_get(cache->index, SQL_SET_META);
+
+    sqlite3_bind_text(put, 1, key, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(put, 2, value);
+    index_run(cache->index, put);
+}
+
 static void before_commit(gpointer data)
 {
     Cache *cache = data;
 
     boxes_flush(cache);
-    blocks_flush(cache->blocks);
+    blocks_flush(cache->blocks, FALSE);
 }
 
-static gboolean on_new_generation(gpointer key, gpointer value, gpointer cache)
+static void on_damaged(gpointer data);
+
+static void watch_index(Cache *cache)
 {
-    Box *box = value;
-
-    g_clear_pointer(&box->rows, g_array_unref);
-    box->n_unlisted = 0;
-    box->is_complete = box->is_proved = FALSE;
-    box->is_dirty = TRUE;
-    return FALSE;
+    index_set_before_commit(cache->index, before_commit, cache);
+    index_set_damaged(cache->index, on_damaged, cache);
 }
 
-/* The index is gone while we run: a new one takes its place, with the mailboxes that we know and the
- * numbers that were given; the messages are fetched again. */
+/* The index is gone while we run: a new one takes its place, with the mailboxes that we know, the
+ * keywords and the numbers that were given; the messages are fetched again. */
 static void on_damaged(gpointer data)
 {
     Cache *cache = data;
@@ -50,19 +56,20 @@ static void on_damaged(gpointer data)
     cache->index = index_open(cache->dir, TRUE, NULL);
     if (!cache->index)
         g_error("the cache %s cannot be written any more", cache->dir);
-    index_set_before_commit(cache->index, before_commit, cache);
-    index_set_damaged(cache->index, on_damaged, cache);
+    blocks_reload(cache->blocks);
+    watch_index(cache);
+    keywords_save(cache);
+    numbers_save(cache);
+    cache_put_meta(cache, "sizes_lie", cache->sizes_lie);
     g_hash_table_iter_init(&iter, cache->boxes);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Box *box = value;
-        guint32 old = box->pub.generation;
 
-        on_new_generation(NULL, box, cache);
-        if (!old)
-            continue;
-        cache_box_replace(cache, box->pub.id, 0, NULL);
+        box->is_proved = FALSE;
+        box_dirty(cache, box);
+        if (box->pub.generation)
+            cache_box_replace(cache, box->pub.id, 0, NULL);
     }
-    index_touch(cache->index);
 }
 
 static void load(Cache *cache)
@@ -70,8 +77,15 @@ static void load(Cache *cache)
     keywords_load(cache);
     cache->next_number = 1;
     boxes_load(cache);
-    cache->next_number = MAX(cache->next_number, (guint32)meta(cache, "next"));
-    cache->sizes_lie = meta(cache, "sizes_lie") != 0;
+    numbers_load(cache);
+    cache->sizes_lie = cache_get_meta(cache, "sizes_lie") != 0;
+    if (index_was_behind(cache->index)) {
+        boxes_distrust(cache);
+        cache_put_meta(cache, "behind", 0);
+    }
+    /* What is on disk stays for the day when the index can be read again. */
+    if (!index_is_temporary(cache->index))
+        blocks_sweep(cache->blocks, cache->generations);
 }
 
 Cache *cache_open(const MailAccount *account, const CacheOptions *options, GError **error)
@@ -81,7 +95,7 @@ Cache *cache_open(const MailAccount *account, const CacheOptions *options, GErro
 
     cache->dir = g_build_filename(options->dir, name, NULL);
     cache->size_max = options->size_max;
-    cache->timeout_us = options->timeout_s * G_USEC_PER_SEC;
+    cache->timeout_us = options->timeout_s * (gint64)G_USEC_PER_SEC;
     cache->boxes = g_hash_table_new_full(NULL, NULL, NULL, box_free);
     cache->generations = g_hash_table_new(NULL, NULL);
     cache->keywords = g_ptr_array_new_with_free_func(g_free);
@@ -99,11 +113,7 @@ Cache *cache_open(const MailAccount *account, const CacheOptions *options, GErro
     if (!cache->blocks)
         return NULL;
     load(cache);
-    /* After the loss of an index: its numbers must not come again. */
-    cache->next_number = MAX(cache->next_number, blocks_highest_generation(cache->blocks) + 1);
-    blocks_sweep(cache->blocks, cache->generations);
-    index_set_before_commit(cache->index, before_commit, cache);
-    index_set_damaged(cache->index, on_damaged, cache);
+    watch_index(cache);
     return g_steal_pointer(&cache);
 }
 
@@ -112,6 +122,10 @@ void cache_close(Cache *cache)
     if (!cache)
         return;
     wants_free(cache);
+    if (cache->blocks) {
+        blocks_flush(cache->blocks, TRUE);
+        numbers_close(cache);
+    }
     index_close(cache->index);
     blocks_close(cache->blocks);
     listing_free(cache);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* cache/cache.h - the hub: what is known of an account, and what is wanted.
  *
- * Readers (fs/) ask for what they need.  What is here is answered; what is missing becomes a want, and
- * the answer is CACHE_WAIT with the want's id: park with cache_wait(), and ask again from the top when
- * it wakes.  The backend (imap/) takes wants in batches, puts what the server told, and reports each
- * want done or failed.  Whatever changes is told as news.
+ * Readers (fs/) ask for what they need.  What is here is answered; what is missing becomes a want,
+ * and the answer is CACHE_WAIT with the want's id: park with cache_wait(), and ask again from the
+ * top when it wakes.  The backend (imap/) takes wants in batches, puts what the server told, and
+ * reports each want done or failed.  Whatever changes is told as news.
  *
  * Thread: engine.  Pointers into the cache are borrowed and good until the next call that puts
  * something or the return to the main loop; hold ids across a wait.
@@ -25,8 +25,8 @@ typedef struct {
     guint timeout_s;  /* a want is fulfilled or fails within this time */
 } CacheOptions;
 
-/* Opens or creates the cache of @account.  A damaged index is moved aside and begun anew.  Fails with
- * LOCAL, also when another process has it open. */
+/* Opens or creates the cache of @account.  A damaged index is moved aside and begun anew.  Fails
+ * with LOCAL, also when another process has it open. */
 Cache *cache_open(const MailAccount *account, const CacheOptions *options, GError **error);
 void cache_close(Cache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cache, cache_close)
@@ -69,14 +69,14 @@ typedef enum {
 #define CACHE_ROOT 0 /* the id of the root, which is no mailbox */
 
 typedef struct {
-    guint32 id;       /* its directory's number; never used again for another */
+    guint32 id; /* its directory's number; never used again for another */
     guint32 parent;
-    const char *name; /* one component of the mailbox's name */
-    gboolean is_raw;  /* name is the server's bytes, which do not decode to UTF-8 and back */
-    const char *wire; /* the whole name as the server has it; NULL when it is only a parent */
-    guint attributes; /* CacheBoxAttributes */
+    const char *name;   /* one component of the mailbox's name */
+    gboolean is_raw;    /* name is the server's bytes, which do not decode to UTF-8 and back */
+    const char *wire;   /* the whole name as the server has it; NULL when it is only a parent */
+    guint attributes;   /* CacheBoxAttributes */
     guint32 generation; /* the number of its messages' present incarnation; 0: none known yet */
-    gint64 changed;   /* Unix seconds of the last change that we noticed */
+    gint64 changed;     /* Unix seconds of the last change that we noticed */
 } CacheBox;
 
 /* NULL when there is no such box (any more). */
@@ -116,15 +116,16 @@ typedef enum {
     CACHE_FAILED, /* *error says why */
 } CacheAnswer;
 
-/* Whether @box was compared with the server less than @max_age_us ago, for a listing, or cannot be now;
- * with G_MAXINT64: at any time since the start. */
+/* Whether @box was compared with the server less than @max_age_us ago, for a listing, or cannot be
+ * now; with G_MAXINT64: at any time since the start. */
 CacheAnswer cache_box_is_fresh(Cache *cache, guint32 box, gint64 max_age_us, guint64 *ret_want,
                                GError **error);
 
 CacheAnswer cache_find_message(Cache *cache, guint32 box, guint32 uid, CacheMessage *ret_message,
                                guint64 *ret_want, GError **error);
 /* The same by generation, from memory alone; FALSE when it is gone. */
-gboolean cache_get_message(Cache *cache, guint32 generation, guint32 uid, CacheMessage *ret_message);
+gboolean cache_get_message(Cache *cache, guint32 generation, guint32 uid,
+                           CacheMessage *ret_message);
 
 /* The newest message with a UID below @before (0: of all), with its envelope. */
 CacheAnswer cache_next_message(Cache *cache, guint32 box, guint32 before, CacheMessage *ret_message,
@@ -139,20 +140,22 @@ guint32 cache_newest_uid(Cache *cache, guint32 box);
 
 /* --- bytes (cache/reads.c) --- */
 
-/* The size to show.  Waits until the message is here where the server's sizes are not to be trusted. */
+/* The size to show.  Waits until the message is here where the server's sizes are not to be
+ * trusted. */
 CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, guint64 *ret_size,
                                guint64 *ret_want, GError **error);
 
 /* Whether cache_message_size() would not wait. */
 gboolean cache_size_is_known(Cache *cache, guint32 generation, guint32 uid);
 
-/* Up to @size bytes of a message's section ("" is the whole) from @offset; fewer only at its end. */
+/* Up to @size bytes of a message's section ("" is the whole) from @offset; fewer only at its end.
+ */
 CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char *section,
                        guint64 offset, gsize size, GByteArray *ret_bytes, guint64 *ret_want,
                        GError **error);
 /* Whether cache_read() would answer without the network. */
-gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *section, guint64 offset,
-                   gsize size);
+gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *section,
+                   guint64 offset, gsize size);
 
 /* --- keywords (cache/keywords.c) --- */
 
@@ -180,7 +183,8 @@ typedef void (*CacheWakeFunc)(const GError *error, gpointer data);
 
 /* Parks on @want.  Returns a ticket for cache_wait_cancel(). */
 guint64 cache_wait(Cache *cache, guint64 want, CacheWakeFunc wake, gpointer data);
-/* Gives up; wake is not called any more.  A want that nobody waits for and nobody took is dropped. */
+/* Gives up; wake is not called any more.  A want that nobody waits for and nobody took is dropped.
+ */
 void cache_wait_cancel(Cache *cache, guint64 ticket);
 
 /* --- news (for fs/) --- */
@@ -215,11 +219,11 @@ typedef struct {
     guint64 id;
     CacheWantKind kind;
     guint32 box, generation, uid, block;
-    guint32 low; /* of LINES: the lowest UID */
-    const char *section;  /* interned */
-    guint n_waiting;      /* 0: read-ahead */
+    guint32 low;         /* of LINES: the lowest UID */
+    const char *section; /* interned */
+    guint n_waiting;     /* 0: read-ahead */
     gboolean is_taken;
-    gint64 deadline_us;   /* monotonic */
+    gint64 deadline_us; /* monotonic */
 } CacheWant;
 
 typedef struct {
@@ -242,9 +246,9 @@ void cache_wants_fail(Cache *cache, const GError *error);
 /* --- for backends: what the server told (cache/sync.c, messages.c) --- */
 
 typedef struct {
-    guint32 uidvalidity; /* 0: the server tells none, nothing is kept beyond this mount */
-    guint32 uidnext;     /* 0: unknown */
-    guint64 modseq;      /* 0: unknown */
+    guint32 uidvalidity;   /* 0: the server tells none, nothing is kept beyond this mount */
+    guint32 uidnext;       /* 0: unknown */
+    guint64 modseq;        /* 0: unknown */
     const char *mailboxid; /* OBJECTID (RFC 8474), or NULL */
     gboolean is_complete;  /* all UIDs below uidnext are known */
     gboolean is_proved;    /* compared at least once since the start */
@@ -254,14 +258,14 @@ typedef struct {
 gboolean cache_sync(Cache *cache, guint32 box, CacheSync *ret_sync);
 /* The UIDs known of @box; new. */
 MailSet *cache_dup_uids(Cache *cache, guint32 box);
-/* Up to @n listed messages of @box, the newest, the oldest and some between: to prove by them that it
- * is the same box; new. */
+/* Up to @n listed messages of @box, the newest, the oldest and some between: to prove by them that
+ * it is the same box; new. */
 MailSet *cache_dup_sample(Cache *cache, guint32 box, guint n);
 /* The UIDs of the unlisted messages of @box from @low to @high; new. */
 MailSet *cache_dup_unlisted(Cache *cache, guint32 box, guint32 low, guint32 high);
 
-/* The server's mailbox is another one than the index knows: all its messages go, and a new generation
- * begins.  Also the first time that a box is seen. */
+/* The server's mailbox is another one than the index knows: all its messages go, and a new
+ * generation begins.  Also the first time that a box is seen. */
 void cache_box_replace(Cache *cache, guint32 box, guint32 uidvalidity, const char *mailboxid);
 /* @uids is all there is: others go, new ones come, unlisted. */
 void cache_put_uids(Cache *cache, guint32 box, const MailSet *uids);
@@ -273,12 +277,14 @@ void cache_box_suspect(Cache *cache, guint32 box);
 void cache_put_line(Cache *cache, guint32 box, const CacheMessage *message, MailEnvelope *envelope);
 void cache_put_flags(Cache *cache, guint32 box, guint32 uid, MailFlags flags);
 void cache_put_gone(Cache *cache, guint32 box, const MailSet *uids);
-/* The box is as the server has it, up to @uidnext and @modseq (0: unknown); @is_complete as above. */
-void cache_put_synced(Cache *cache, guint32 box, guint32 uidnext, guint64 modseq, gboolean is_complete);
+/* The box is as the server has it, up to @uidnext and @modseq (0: unknown); @is_complete as above.
+ */
+void cache_put_synced(Cache *cache, guint32 box, guint32 uidnext, guint64 modseq,
+                      gboolean is_complete);
 
 /* --- for backends: blocks (cache/reads.c) --- */
 
-/* Stores a block.  @len is CACHE_BLOCK_SIZE, or less with @is_end.  The caller has checked that UID,
- * section, origin and length agree with what was asked. */
-void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *section, guint32 block,
-                     const guint8 *bytes, gsize len, gboolean is_end);
+/* Stores a block.  @len is CACHE_BLOCK_SIZE, or less with @is_end.  The caller has checked that
+ * UID, section, origin and length agree with what was asked. */
+void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *section,
+                     guint32 block, const guint8 *bytes, gsize len, gboolean is_end);

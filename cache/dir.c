@@ -18,8 +18,7 @@ static int fail(GError **error, const char *path, const char *why)
 char *cache_dir_name(const MailAccount *account)
 {
     g_autoptr(GString) name = g_string_new("imap.");
-    g_autofree char *who =
-        g_strdup_printf("%s@%s.%u", account->user, account->host, account->port);
+    g_autofree char *who = g_strdup_printf("%s@%s.%u", account->user, account->host, account->port);
 
     for (const char *p = who; *p; p++)
         if (g_ascii_isalnum(*p) || strchr("@._-+", *p))

@@ -8,12 +8,14 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cache/private.h"
 
-#define SCHEMA_VERSION   1
-#define WAL_PAGES_MAX    2000 /* 8 MiB */
-#define INDEX_FILE       "index.sqlite"
+#define SCHEMA_VERSION 2
+#define WAL_PAGES_MAX  2000 /* 8 MiB */
+#define INDEX_FILE     "index.sqlite"
 
 struct Index {
     sqlite3 *db;
@@ -21,8 +23,12 @@ struct Index {
     sqlite3_stmt *statements[SQL_N];
     gboolean in_transaction;
     struct Index **checkpoint_hold; /* while a checkpoint runs */
-    int n_wal_pages;
+    int n_wal_pages, checkpoint_at;
     gboolean is_damaged;
+    gboolean is_temporary;
+    gboolean has_complained;
+    gboolean was_behind; /* when it was opened */
+    gboolean is_behind;  /* changes were lost since */
     guint commit_source, damaged_source;
     void (*damaged)(gpointer data);
     gpointer damaged_data;
@@ -35,7 +41,8 @@ static const char schema[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE box (id INTEGER PRIMARY KEY, parent INTEGER, name BLOB, raw INTEGER, wire BLOB,"
     " attributes INTEGER, generation INTEGER, changed INTEGER, uidvalidity INTEGER,"
-    " uidnext INTEGER, modseq INTEGER, mailboxid TEXT, complete INTEGER, unlisted TEXT);"
+    " uidnext INTEGER, modseq INTEGER, mailboxid TEXT, complete INTEGER, unlisted TEXT,"
+    " messages INTEGER, sum INTEGER);"
     "CREATE TABLE keyword (nth INTEGER PRIMARY KEY, name TEXT);"
     "CREATE TABLE message (id INTEGER PRIMARY KEY, flags INTEGER, size INTEGER, date INTEGER,"
     " proved INTEGER, envelope BLOB, sum INTEGER);"
@@ -47,24 +54,27 @@ static const char *const sql[SQL_N] = {
     [SQL_SET_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
     [SQL_GET_META] = "SELECT value FROM meta WHERE key = ?1",
     [SQL_ALL_BOXES] = "SELECT id, parent, name, raw, wire, attributes, generation, changed,"
-                      " uidvalidity, uidnext, modseq, mailboxid, complete FROM box ORDER BY id",
+                      " uidvalidity, uidnext, modseq, mailboxid, complete, unlisted, messages, sum"
+                      " FROM box ORDER BY id",
     [SQL_PUT_BOX] = "INSERT OR REPLACE INTO box VALUES"
-                    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     [SQL_DELETE_BOX] = "DELETE FROM box WHERE id = ?1",
-    [SQL_ALL_KEYWORDS] = "SELECT name FROM keyword ORDER BY nth",
+    [SQL_ALL_KEYWORDS] = "SELECT nth, name FROM keyword ORDER BY nth",
     [SQL_PUT_KEYWORD] = "INSERT OR REPLACE INTO keyword VALUES (?1, ?2)",
-    [SQL_UNLISTED] = "SELECT unlisted FROM box WHERE id = ?1",
     [SQL_MESSAGES] = "SELECT id, flags, size, date, proved, envelope, sum FROM message"
                      " WHERE id > ?1 AND id < ?2 ORDER BY id",
     [SQL_ENVELOPE] = "SELECT envelope FROM message WHERE id = ?1",
     [SQL_ENVELOPES_DOWN] = "SELECT id, envelope FROM message"
                            " WHERE id <= ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3",
     [SQL_PUT_MESSAGE] = "INSERT OR REPLACE INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [SQL_SET_FLAGS] = "UPDATE message SET flags = ?2 WHERE id = ?1",
+    /* The upper half of the sum is the flags'. */
+    [SQL_SET_FLAGS] = "UPDATE message SET flags = ?2, sum = sum & 0xffffffff | ?3 WHERE id = ?1",
     [SQL_DELETE_MESSAGE] = "DELETE FROM message WHERE id = ?1",
+    [SQL_NEXT_MESSAGE] = "SELECT id FROM message WHERE id > ?1 ORDER BY id LIMIT 1",
     [SQL_DELETE_GENERATION] = "DELETE FROM message WHERE id > ?1 AND id < ?2",
-    [SQL_PUT_BODY] = "INSERT INTO body VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET"
+    [SQL_PUT_BODY] = "INSERT INTO body VALUES (?1, ?2, ?4, ?3) ON CONFLICT DO UPDATE SET"
                      " bytes = bytes + excluded.bytes, used = excluded.used",
+    [SQL_TOUCH_BODY] = "UPDATE body SET used = ?3 WHERE id = ?1 AND section = ?2 AND used < ?4",
     [SQL_DELETE_BODY] = "DELETE FROM body WHERE id = ?1 AND section = ?2 RETURNING bytes",
     [SQL_DELETE_BODIES_OF] = "DELETE FROM body WHERE id = ?1 RETURNING section, bytes",
     [SQL_DELETE_BODIES_OF_GENERATION] =
@@ -103,29 +113,32 @@ static gboolean is_sound(sqlite3 *db)
     return is_ok;
 }
 
-static gboolean was_closed_cleanly(sqlite3 *db)
+static int meta(sqlite3 *db, const char *key)
 {
     sqlite3_stmt *statement = NULL;
-    gboolean is_clean = FALSE;
+    int value = 0;
 
-    if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE key = 'clean'", -1, &statement, NULL) ==
+    if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE key = ?1", -1, &statement, NULL) ==
             SQLITE_OK &&
+        sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC) == SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW)
-        is_clean = sqlite3_column_int(statement, 0) == 1;
+        value = sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
-    return is_clean;
+    return value;
 }
 
-static gboolean prepare_schema(sqlite3 *db)
+static gboolean prepare_schema(Index *index)
 {
-    int version = user_version(db);
+    int version = user_version(index->db);
 
     if (version == 0)
-        return exec(db, "BEGIN") && exec(db, schema) &&
-               exec(db, "PRAGMA user_version = " G_STRINGIFY(SCHEMA_VERSION)) &&
-               exec(db, "COMMIT");
-    return version == SCHEMA_VERSION && (was_closed_cleanly(db) || is_sound(db)) &&
-           exec(db, "INSERT OR REPLACE INTO meta VALUES ('clean', 0)");
+        return exec(index->db, "BEGIN") && exec(index->db, schema) &&
+               exec(index->db, "PRAGMA user_version = " G_STRINGIFY(SCHEMA_VERSION)) &&
+               exec(index->db, "COMMIT");
+    if (version != SCHEMA_VERSION || (meta(index->db, "clean") != 1 && !is_sound(index->db)))
+        return FALSE;
+    index->was_behind = meta(index->db, "behind") != 0;
+    return exec(index->db, "INSERT OR REPLACE INTO meta VALUES ('clean', 0)");
 }
 
 static gboolean prepare_statements(Index *index)
@@ -141,6 +154,8 @@ static int on_committed(void *data, sqlite3 *db, const char *name, int n_wal_pag
 {
     Index *index = data;
 
+    if (n_wal_pages < index->n_wal_pages)
+        index->checkpoint_at = WAL_PAGES_MAX;
     index->n_wal_pages = n_wal_pages;
     return SQLITE_OK;
 }
@@ -153,7 +168,7 @@ static gboolean try_open(Index *index)
            exec(index->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
                            "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -4096;"
                            "PRAGMA busy_timeout = 0; PRAGMA temp_store = MEMORY") &&
-           prepare_schema(index->db) && prepare_statements(index) &&
+           prepare_schema(index) && prepare_statements(index) &&
            sqlite3_wal_hook(index->db, on_committed, index) == NULL;
 }
 
@@ -164,16 +179,69 @@ static void release(Index *index)
     g_clear_pointer(&index->db, sqlite3_close);
 }
 
+static const char *const tails[] = {"", "-wal", "-shm"};
+
 static void move_aside(const char *path)
 {
-    static const char *const tails[] = {"", "-wal", "-shm"};
-
     for (gsize i = 0; i < G_N_ELEMENTS(tails); i++) {
         g_autofree char *from = g_strconcat(path, tails[i], NULL);
         g_autofree char *to = g_strconcat(path, ".damaged", tails[i], NULL);
 
-        g_rename(from, to);
+        /* One of another kind may be in the way. */
+        if (g_rename(from, to) < 0 && g_remove(to) == 0)
+            g_rename(from, to);
     }
+}
+
+/* Whether all that SQLite would open is plain files of ours alone, or not there. */
+static gboolean is_plain(const char *path)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(tails); i++) {
+        g_autofree char *name = g_strconcat(path, tails[i], NULL);
+        GStatBuf st;
+
+        if (g_lstat(name, &st) == 0 &&
+            (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid()))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Whether the last failure says that the disk is full or cannot be written, and nothing of the
+ * file. */
+static gboolean is_disk_at_fault(const Index *index)
+{
+    int code = index->db ? sqlite3_extended_errcode(index->db) : SQLITE_CANTOPEN;
+
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return TRUE;
+    default: return code == SQLITE_IOERR_SHMSIZE || code == SQLITE_IOERR_SHMMAP;
+    }
+}
+
+static gboolean try_memory(Index *index)
+{
+    g_message("the index %s cannot be written (%s): going on in memory", index->path,
+              index->db ? sqlite3_errmsg(index->db) : "out of memory");
+    release(index);
+    g_free(index->path);
+    index->path = g_strdup(":memory:");
+    index->is_temporary = TRUE;
+    return try_open(index);
+}
+
+static gboolean try_anew(Index *index)
+{
+    g_message("the index %s is damaged or of another version: moved aside, begun anew",
+              index->path);
+    release(index);
+    move_aside(index->path);
+    return try_open(index);
 }
 
 Index *index_open(const char *dir, gboolean is_damaged, GError **error)
@@ -181,21 +249,13 @@ Index *index_open(const char *dir, gboolean is_damaged, GError **error)
     Index *index = g_new0(Index, 1);
 
     index->path = g_build_filename(dir, INDEX_FILE, NULL);
+    is_damaged |= !is_plain(index->path);
     if (!is_damaged && try_open(index))
         return index;
-    g_message("the index %s is damaged or of another version: moved aside, begun anew", index->path);
-    release(index);
-    move_aside(index->path);
-    if (try_open(index))
+    if ((is_damaged || !is_disk_at_fault(index)) && try_anew(index))
         return index;
-    if (is_damaged) {
-        /* A mount that runs goes on, and forgets at its end. */
-        release(index);
-        g_free(index->path);
-        index->path = g_strdup(":memory:");
-        if (try_open(index))
-            return index;
-    }
+    if (try_memory(index))
+        return index;
     g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "open the index %s: %s", index->path,
                 sqlite3_errmsg(index->db));
     index_close(index);
@@ -219,6 +279,16 @@ void index_close(Index *index)
     g_free(index);
 }
 
+gboolean index_is_temporary(const Index *index)
+{
+    return index->is_temporary;
+}
+
+gboolean index_was_behind(const Index *index)
+{
+    return index->was_behind;
+}
+
 static gboolean on_damaged(gpointer data)
 {
     Index *index = data;
@@ -233,9 +303,12 @@ static void complain(Index *index)
 {
     int code = sqlite3_errcode(index->db);
 
-    if (index->is_damaged)
+    index->is_behind = TRUE;
+    if (!index->has_complained)
+        g_message("the index %s fails: %s", index->path, sqlite3_errmsg(index->db));
+    index->has_complained = TRUE;
+    if (index->is_damaged || is_disk_at_fault(index))
         return;
-    g_message("the index %s fails: %s", index->path, sqlite3_errmsg(index->db));
     if (code != SQLITE_CORRUPT && code != SQLITE_NOTADB && code != SQLITE_IOERR)
         return;
     index->is_damaged = TRUE;
@@ -305,7 +378,8 @@ void index_set_before_commit(Index *index, void (*func)(gpointer data), gpointer
     index->before_commit_data = data;
 }
 
-static void checkpoint_thread(GTask *task, gpointer source, gpointer path, GCancellable *cancellable)
+static void checkpoint_thread(GTask *task, gpointer source, gpointer path,
+                              GCancellable *cancellable)
 {
     sqlite3 *db = NULL;
 
@@ -331,6 +405,8 @@ static void checkpoint(Index *index)
 
     if (index->checkpoint_hold)
         return;
+    /* The log begins anew some time after the end of a checkpoint: not at once the next. */
+    index->checkpoint_at = index->n_wal_pages + WAL_PAGES_MAX;
     /* The index may be closed before the thread is done: it leaves NULL here then. */
     index->checkpoint_hold = g_new(Index *, 1);
     *index->checkpoint_hold = index;
@@ -345,11 +421,16 @@ void index_commit(Index *index)
         index->before_commit(index->before_commit_data);
     if (!index->in_transaction)
         return;
-    if (!exec(index->db, "COMMIT")) {
+    /* With the first change that is not lost comes the word that others were. */
+    if (index->is_behind)
+        exec(index->db, "INSERT OR REPLACE INTO meta VALUES ('behind', 1)");
+    if (exec(index->db, "COMMIT")) {
+        index->has_complained = FALSE;
+    } else {
         complain(index);
         exec(index->db, "ROLLBACK");
     }
     index->in_transaction = FALSE;
-    if (index->n_wal_pages > WAL_PAGES_MAX)
+    if (index->n_wal_pages > MAX(index->checkpoint_at, WAL_PAGES_MAX))
         checkpoint(index);
 }

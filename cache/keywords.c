@@ -11,10 +11,15 @@ void keywords_load(Cache *cache)
     sqlite3_stmt *all = index_get(cache->index, SQL_ALL_KEYWORDS);
 
     while (index_step(cache->index, all)) {
-        const char *name = (const char *)sqlite3_column_text(all, 0);
+        gint64 nth = sqlite3_column_int64(all, 0);
+        const char *name = (const char *)sqlite3_column_text(all, 1);
 
-        if (cache->keywords->len < MAIL_FLAG_N_KEYWORDS)
-            g_ptr_array_add(cache->keywords, g_strdup(name ? name : ""));
+        if (nth < cache->keywords->len || nth >= MAIL_FLAG_N_KEYWORDS)
+            continue;
+        /* The bits of those that are lost stay taken. */
+        while (cache->keywords->len < nth)
+            g_ptr_array_add(cache->keywords, g_strdup(""));
+        g_ptr_array_add(cache->keywords, g_strdup(name ? name : ""));
     }
 }
 
@@ -25,6 +30,12 @@ static void put_keyword(Cache *cache, guint nth, const char *keyword)
     sqlite3_bind_int64(put, 1, nth);
     sqlite3_bind_text(put, 2, keyword, -1, SQLITE_TRANSIENT);
     index_run(cache->index, put);
+}
+
+void keywords_save(Cache *cache)
+{
+    for (guint i = 0; i < cache->keywords->len; i++)
+        put_keyword(cache, i, cache->keywords->pdata[i]);
 }
 
 MailFlags cache_keyword_flag(Cache *cache, const char *keyword)
@@ -46,6 +57,6 @@ const char *cache_keyword(Cache *cache, MailFlags flag)
 {
     for (guint i = 0; i < cache->keywords->len; i++)
         if (mail_flag_keyword(i) == flag)
-            return cache->keywords->pdata[i];
+            return *(const char *)cache->keywords->pdata[i] ? cache->keywords->pdata[i] : NULL;
     return NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* cache/listing.c - walking a mailbox from the newest message down, with envelopes.
  *
- * Envelopes are read from the index in runs, and a few runs are held: a listing asks for one message
- * after the other.
+ * Envelopes are read from the index in runs, and a few runs are held: a listing asks for one
+ * message after the other.
  */
 #include "cache/private.h"
 

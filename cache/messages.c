@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cache/messages.c - the messages of a mailbox: a row of a few words each in memory, ascending by UID,
- * and the same with the envelope in the index. */
+/* cache/messages.c - the messages of a mailbox: a row of a few words each in memory, ascending by
+ * UID, and the same with the envelope in the index. */
 #include <string.h>
 #include <zlib.h>
 
@@ -26,14 +26,21 @@ guint rows_lower_bound(const GArray *rows, guint32 uid)
 
 /* --- the index --- */
 
-/* What guards a row against damage.  The flags are left out: each resync tells them anew. */
-static gint64 row_sum(gint64 id, guint64 size, gint64 date, gboolean is_proved, gconstpointer envelope,
-                      gsize len)
+/* What guards the flags, apart because they change alone: in the upper half of a row's sum. */
+static gint64 flags_sum(gint64 id, MailFlags flags)
 {
-    gint64 words[4] = {id, (gint64)size, date, is_proved};
+    guint64 words[2] = {(guint64)id, flags};
+
+    return (gint64)(crc32(0, (const Bytef *)words, sizeof words) & 0x7fffffff) << 32;
+}
+
+/* What guards a row against damage. */
+static gint64 row_sum(gint64 id, const CacheMessage *row, gconstpointer envelope, gsize len)
+{
+    gint64 words[4] = {id, (gint64)row->size, row->date, row->is_size_proved};
     uLong sum = crc32(0, (const Bytef *)words, sizeof words);
 
-    return (gint64)crc32(sum, envelope, (uInt)len);
+    return (gint64)crc32(sum, envelope, (uInt)len) | flags_sum(id, row->flags);
 }
 
 static void put_message(Cache *cache, const Box *box, const CacheMessage *row,
@@ -50,7 +57,7 @@ static void put_message(Cache *cache, const Box *box, const CacheMessage *row,
     sqlite3_bind_int64(put, 4, row->date);
     sqlite3_bind_int(put, 5, row->is_size_proved);
     sqlite3_bind_blob(put, 6, bytes, (int)len, SQLITE_STATIC);
-    sqlite3_bind_int64(put, 7, row_sum(id, row->size, row->date, row->is_size_proved, bytes, len));
+    sqlite3_bind_int64(put, 7, row_sum(id, row, bytes, len));
     index_run(cache->index, put);
 }
 
@@ -66,31 +73,36 @@ static gboolean load_row(sqlite3_stmt *select, CacheMessage *ret_row)
         .size = (guint64)sqlite3_column_int64(select, 2),
         .date = sqlite3_column_int64(select, 3),
     };
-    return row_sum(id, ret_row->size, ret_row->date, ret_row->is_size_proved,
-                   sqlite3_column_blob(select, 5),
-                   sqlite3_column_bytes(select, 5)) == sqlite3_column_int64(select, 6);
+    return row_sum(id, ret_row, sqlite3_column_blob(select, 5), sqlite3_column_bytes(select, 5)) ==
+           sqlite3_column_int64(select, 6);
 }
 
-static MailSet *load_unlisted(Cache *cache, const Box *box)
+static MailSet *parse_unlisted(const Box *box)
 {
-    sqlite3_stmt *select = index_get(cache->index, SQL_UNLISTED);
-    MailSet *set = NULL;
+    MailSet *set = box->unlisted ? mail_set_parse(box->unlisted, UNLISTED_RANGES_MAX) : NULL;
 
-    sqlite3_bind_int64(select, 1, box->pub.id);
-    if (index_step(cache->index, select)) {
-        const char *text = (const char *)sqlite3_column_text(select, 0);
-
-        set = text ? mail_set_parse(text, UNLISTED_RANGES_MAX) : NULL;
-    }
-    sqlite3_reset(select);
     return set ? set : mail_set_new();
 }
 
-static void append_unlisted(Box *box, const MailSet *set, guint *nth, guint32 *next, guint32 below)
+/* Some of what the index had is lost: all is to be compared with the server. */
+static void distrust(Cache *cache, Box *box)
+{
+    box->is_complete = FALSE;
+    box->modseq = 0;
+    box_dirty(cache, box);
+}
+
+/* The lowest UID that may be appended. */
+static guint64 beyond_last(const GArray *rows)
+{
+    return rows->len ? (guint64)g_array_index(rows, CacheMessage, rows->len - 1).uid + 1 : 0;
+}
+
+static void append_unlisted(Box *box, const MailSet *set, guint *nth, guint32 *next, guint64 below)
 {
     for (; *nth < set->len; (*nth)++, *next = 0) {
         const MailRange *range = mail_set_range(set, *nth);
-        guint64 uid = MAX(range->first, *next);
+        guint64 uid = MAX(MAX(range->first, *next), beyond_last(box->rows));
 
         for (; uid <= range->last && uid < below; uid++) {
             CacheMessage row = {.uid = (guint32)uid};
@@ -106,7 +118,7 @@ static void append_unlisted(Box *box, const MailSet *set, guint *nth, guint32 *n
 
 static void load_rows(Cache *cache, Box *box)
 {
-    sqlite3_stmt *select = index_get(cache->index, SQL_MESSAGES);
+    sqlite3_stmt *select;
     g_autoptr(MailSet) unlisted = NULL;
     guint nth = 0;
     guint32 next = 0;
@@ -116,7 +128,7 @@ static void load_rows(Cache *cache, Box *box)
     box->n_unlisted = 0;
     if (!box->pub.generation)
         return;
-    unlisted = load_unlisted(cache, box);
+    unlisted = parse_unlisted(box);
     select = index_get(cache->index, SQL_MESSAGES);
     sqlite3_bind_int64(select, 1, message_key(box->pub.generation, 0));
     sqlite3_bind_int64(select, 2, message_key(box->pub.generation + 1, 0));
@@ -124,18 +136,23 @@ static void load_rows(Cache *cache, Box *box)
         gboolean is_sound = load_row(select, &row);
 
         append_unlisted(box, unlisted, &nth, &next, row.uid);
-        if (box->rows->len && g_array_index(box->rows, CacheMessage, box->rows->len - 1).uid >= row.uid)
+        if (box->rows->len &&
+            g_array_index(box->rows, CacheMessage, box->rows->len - 1).uid >= row.uid)
             continue;
         if (!is_sound) {
             g_message("an entry of the index is damaged (message %u/%u): it will be fetched again",
                       box->pub.generation, row.uid);
             row = (CacheMessage){.uid = row.uid};
             box->n_unlisted++;
+            distrust(cache, box);
         }
         g_array_append_val(box->rows, row);
         next = MAX(next, row.uid + 1);
     }
-    append_unlisted(box, unlisted, &nth, &next, G_MAXUINT32);
+    append_unlisted(box, unlisted, &nth, &next, (guint64)G_MAXUINT32 + 1);
+    g_clear_pointer(&box->unlisted, g_free);
+    if (box->rows->len != box->n_stored)
+        distrust(cache, box);
 }
 
 GArray *box_rows(Cache *cache, Box *box)
@@ -198,7 +215,8 @@ CacheAnswer cache_find_message(Cache *cache, guint32 id, guint32 uid, CacheMessa
     }
     if (box->pub.attributes & CACHE_BOX_NOSELECT || (!row && box->is_complete))
         return CACHE_ABSENT;
-    return wants_answer(cache, &(CacheWant){.kind = CACHE_WANT_LINE, .box = id, .uid = uid}, ret_want, error);
+    return wants_answer(cache, &(CacheWant){.kind = CACHE_WANT_LINE, .box = id, .uid = uid},
+                        ret_want, error);
 }
 
 gboolean cache_get_message(Cache *cache, guint32 generation, guint32 uid, CacheMessage *ret_message)
@@ -306,16 +324,23 @@ void message_set_size(Cache *cache, Box *box, CacheMessage *row, guint64 size)
         cache->news->size_corrected(box->pub.id, row->uid, cache->news_data);
 }
 
-void box_forget_messages(Cache *cache, Box *box)
+void messages_delete_generation(Cache *cache, guint32 generation)
 {
     sqlite3_stmt *delete = index_get(cache->index, SQL_DELETE_GENERATION);
 
-    sqlite3_bind_int64(delete, 1, message_key(box->pub.generation, 0));
-    sqlite3_bind_int64(delete, 2, message_key(box->pub.generation + 1, 0));
+    sqlite3_bind_int64(delete, 1, message_key(generation, 0));
+    sqlite3_bind_int64(delete, 2, message_key(generation + 1, 0));
     index_run(cache->index, delete);
+}
+
+void box_forget_messages(Cache *cache, Box *box)
+{
+    messages_delete_generation(cache, box->pub.generation);
     blocks_forget_generation(cache->blocks, box->pub.generation);
     listing_forget(cache, box->pub.generation);
     g_clear_pointer(&box->rows, g_array_unref);
+    g_clear_pointer(&box->unlisted, g_free);
+    box->n_stored = 0;
     box->n_unlisted = 0;
 }
 
@@ -366,9 +391,11 @@ static void forget_message(Cache *cache, Box *box, const CacheMessage *row)
 static void remove_rows(Cache *cache, Box *box, const MailSet *set, gboolean keep)
 {
     GArray *rows = box_rows(cache, box);
-    guint n = 0, nth = 0;
+    guint64 last = keep || !set->len ? G_MAXUINT64 : mail_set_range(set, set->len - 1)->last;
+    guint n = keep || !set->len ? 0 : rows_lower_bound(rows, mail_set_range(set, 0)->first);
+    guint i = n, nth = 0;
 
-    for (guint i = 0; i < rows->len; i++) {
+    for (; i < rows->len && g_array_index(rows, CacheMessage, i).uid <= last; i++) {
         const CacheMessage *row = &g_array_index(rows, CacheMessage, i);
 
         while (nth < set->len && mail_set_range(set, nth)->last < row->uid)
@@ -378,9 +405,9 @@ static void remove_rows(Cache *cache, Box *box, const MailSet *set, gboolean kee
         else
             forget_message(cache, box, row);
     }
-    if (n == rows->len)
+    if (n == i)
         return;
-    g_array_set_size(rows, n);
+    g_array_remove_range(rows, n, i - n);
     listing_forget(cache, box->pub.generation);
     box_changed(cache, box);
 }
@@ -491,6 +518,7 @@ void cache_put_flags(Cache *cache, guint32 id, guint32 uid, MailFlags flags)
     Box *box = boxes_get(cache, id);
     CacheMessage *row = box && box->pub.generation ? box_row(cache, box, uid) : NULL;
     sqlite3_stmt *set;
+    gint64 key;
 
     if (!row || !row->is_listed || row->flags == flags)
         return;
@@ -498,13 +526,16 @@ void cache_put_flags(Cache *cache, guint32 id, guint32 uid, MailFlags flags)
         cache->news->flags_changing(id, uid, cache->news_data);
     row->flags = flags;
     box_changed(cache, box);
+    key = message_key(box->pub.generation, uid);
     set = index_get(cache->index, SQL_SET_FLAGS);
-    sqlite3_bind_int64(set, 1, message_key(box->pub.generation, uid));
+    sqlite3_bind_int64(set, 1, key);
     sqlite3_bind_int64(set, 2, (gint64)flags);
+    sqlite3_bind_int64(set, 3, flags_sum(key, flags));
     index_run(cache->index, set);
 }
 
-void cache_put_synced(Cache *cache, guint32 id, guint32 uidnext, guint64 modseq, gboolean is_complete)
+void cache_put_synced(Cache *cache, guint32 id, guint32 uidnext, guint64 modseq,
+                      gboolean is_complete)
 {
     Box *box = boxes_get(cache, id);
 

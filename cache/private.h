@@ -13,7 +13,7 @@ typedef struct Blocks Blocks;
 
 /* One mailbox, as kept in memory. */
 typedef struct {
-    CacheBox pub; /* first: a CacheBox is a Box */
+    CacheBox pub;     /* first: a CacheBox is a Box */
     GArray *children; /* guint32 ids, ascending */
     guint32 uidvalidity, uidnext;
     guint64 modseq;
@@ -24,6 +24,8 @@ typedef struct {
     GArray *rows;      /* CacheMessage ascending by UID; NULL until asked for */
     guint n_unlisted;  /* among rows */
     guint hint;        /* where in rows the last one was found */
+    guint n_stored;    /* how many rows the index ought to hold, until they are loaded */
+    char *unlisted;    /* the unlisted of them as a set, until then */
     gboolean is_dirty; /* its row in the index is behind */
 } Box;
 
@@ -39,6 +41,7 @@ struct Cache {
     GHashTable *boxes;       /* id -> Box, owned */
     GHashTable *generations; /* generation -> Box */
     guint32 next_number;     /* for box ids and generations, which share one series */
+    guint32 reserved;        /* numbers below it count as given, whatever happens */
     GPtrArray *keywords;     /* interned names, in the order of their bits */
 
     CacheState state;
@@ -75,7 +78,6 @@ typedef enum {
     SQL_DELETE_BOX,
     SQL_ALL_KEYWORDS,
     SQL_PUT_KEYWORD,
-    SQL_UNLISTED,
     SQL_MESSAGES,
     SQL_ENVELOPE,
     SQL_ENVELOPES_DOWN,
@@ -83,7 +85,9 @@ typedef enum {
     SQL_SET_FLAGS,
     SQL_DELETE_MESSAGE,
     SQL_DELETE_GENERATION,
+    SQL_NEXT_MESSAGE,
     SQL_PUT_BODY,
+    SQL_TOUCH_BODY,
     SQL_DELETE_BODY,
     SQL_DELETE_BODIES_OF,
     SQL_DELETE_BODIES_OF_GENERATION,
@@ -92,18 +96,23 @@ typedef enum {
     SQL_N
 } IndexStatement;
 
-/* Opens the index in @dir; one that is_damaged, seems so or is of another version is moved aside. */
+/* Opens the index in @dir; one that is_damaged, seems so or is of another version is moved aside.
+ * Where none can be written it is in memory. */
 Index *index_open(const char *dir, gboolean is_damaged, GError **error);
 void index_close(Index *index);
 
-/* The statement, reset, to be bound and stepped.  What it changes becomes part of the transaction that
- * ends with this turn of the main loop. */
+/* The statement, reset, to be bound and stepped.  What it changes becomes part of the transaction
+ * that ends with this turn of the main loop. */
 sqlite3_stmt *index_get(Index *index, IndexStatement which);
 /* SQLITE_ROW while there are rows; every failure is logged once and ends them. */
 gboolean index_step(Index *index, sqlite3_stmt *statement);
 /* Steps to the end. */
 void index_run(Index *index, sqlite3_stmt *statement);
 void index_commit(Index *index);
+/* Whether the index is in memory only. */
+gboolean index_is_temporary(const Index *index);
+/* Whether changes were lost before it was closed: what it says of the server may be wrong. */
+gboolean index_was_behind(const Index *index);
 /* Called before each commit, for who gathers changes. */
 void index_set_before_commit(Index *index, void (*func)(gpointer data), gpointer data);
 /* @func is called from the main loop when the file turns out to be damaged. */
@@ -116,14 +125,34 @@ static inline gint64 message_key(guint32 generation, guint32 uid)
     return (gint64)((guint64)generation << 32 | uid);
 }
 
+/* --- cache.c --- */
+
+gint64 cache_get_meta(Cache *cache, const char *key);
+void cache_put_meta(Cache *cache, const char *key, gint64 value);
+
+/* --- numbers.c --- */
+
+#define NUMBER_MAX ((1u << 24) - 1)
+
+/* Sets the next number, once mailboxes and blocks are loaded. */
+void numbers_load(Cache *cache);
+/* Writes it into an index that is new. */
+void numbers_save(Cache *cache);
+/* Gives back what was reserved. */
+void numbers_close(Cache *cache);
+/* 0 when there are no more. */
+guint32 cache_new_number(Cache *cache);
+
 /* --- boxes.c --- */
 
 void boxes_load(Cache *cache);
 Box *boxes_get(Cache *cache, guint32 id);
 void box_free(gpointer box);
-guint32 cache_new_number(Cache *cache);
+
 void box_dirty(Cache *cache, Box *box);
 void boxes_flush(Cache *cache);
+/* What the index knows of the mailboxes is to be compared with the server in full. */
+void boxes_distrust(Cache *cache);
 void box_set_generation(Cache *cache, Box *box, guint32 generation);
 /* Notes that the listing of @box changed just now. */
 void box_changed(Cache *cache, Box *box);
@@ -138,6 +167,8 @@ CacheMessage *box_row(Cache *cache, Box *box, guint32 uid);
 guint rows_lower_bound(const GArray *rows, guint32 uid);
 /* Forgets all messages of the present generation, in memory and on disk. */
 void box_forget_messages(Cache *cache, Box *box);
+/* Removes them from the index. */
+void messages_delete_generation(Cache *cache, guint32 generation);
 void message_set_size(Cache *cache, Box *box, CacheMessage *row, guint64 size);
 
 /* --- listing.c --- */
@@ -150,6 +181,8 @@ void listing_forget(Cache *cache, guint32 generation);
 /* --- keywords.c --- */
 
 void keywords_load(Cache *cache);
+/* Writes all into an index that is new. */
+void keywords_save(Cache *cache);
 
 /* --- blocks.c --- */
 
@@ -174,8 +207,10 @@ void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid);
 void blocks_forget_generation(Blocks *blocks, guint32 generation);
 /* Removes the files of all generations that are no keys of @generations. */
 void blocks_sweep(Blocks *blocks, GHashTable *generations);
-/* Brings the index up to date with what was written and read, and evicts. */
-void blocks_flush(Blocks *blocks);
+/* Another index is there. */
+void blocks_reload(Blocks *blocks);
+/* Brings the index up to date with what was written and (@at_end) read, and evicts. */
+void blocks_flush(Blocks *blocks, gboolean at_end);
 guint64 blocks_total(const Blocks *blocks);
 guint blocks_n_damaged(const Blocks *blocks);
 /* The highest generation that has files. */
@@ -189,10 +224,14 @@ guint wants_count(Cache *cache);
 /* CACHE_WAIT with the id of the want that @wanted describes, made if need be; CACHE_FAILED when
  * offline. */
 CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_want, GError **error);
-/* The same for read-ahead: nobody waits, nothing fails. */
+/* Whether there is such a want already; for lines, one that holds the UID. */
+gboolean wants_has(Cache *cache, const CacheWant *wanted);
+/* The same as wants_answer() for read-ahead: nobody waits, nothing fails. */
 void wants_suggest(Cache *cache, const CacheWant *wanted);
 /* Fails the wants for messages of @generation with GONE. */
 void wants_fail_generation(Cache *cache, guint32 generation);
+/* Ends the wants for the mailbox @id, which is gone: who waits asks again. */
+void wants_end_box(Cache *cache, guint32 id);
 
 /* --- ahead.c, ahead-list.c --- */
 

@@ -24,12 +24,18 @@ static CacheAnswer want_block(Cache *cache, const Box *box, const BodyKey *key, 
                         ret_want, error);
 }
 
+/* Whether what the server told of the size holds.  No message is empty. */
+static gboolean is_size_believed(const Cache *cache, const CacheMessage *row)
+{
+    return row->is_size_proved || (!cache->sizes_lie && row->size > 0);
+}
+
 gboolean cache_size_is_known(Cache *cache, guint32 generation, guint32 uid)
 {
     Box *box;
     CacheMessage *row;
 
-    return lookup(cache, generation, uid, &box, &row) && (!cache->sizes_lie || row->is_size_proved);
+    return lookup(cache, generation, uid, &box, &row) && is_size_believed(cache, row);
 }
 
 CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, guint64 *ret_size,
@@ -41,7 +47,7 @@ CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, gu
 
     if (!lookup(cache, generation, uid, &box, &row))
         return CACHE_ABSENT;
-    if (!cache->sizes_lie || row->is_size_proved) {
+    if (is_size_believed(cache, row)) {
         *ret_size = row->size;
         return CACHE_FOUND;
     }
@@ -62,7 +68,8 @@ CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, gu
     }
 }
 
-/* Appends what [offset, end) takes from @block, which is @number; FALSE at the end of the section. */
+/* Appends what [offset, end) takes from @block, which is @number; FALSE at the end of the section.
+ */
 static gboolean take(const Block *block, guint32 number, guint64 offset, guint64 end,
                      GByteArray *bytes)
 {
@@ -92,6 +99,21 @@ static CacheAnswer want_missing(Cache *cache, const Box *box, const BodyKey *key
     return answer;
 }
 
+static CacheAnswer read_blocks(Cache *cache, const Box *box, const BodyKey *key, guint64 offset,
+                               guint64 end, GByteArray *bytes, guint64 *ret_want, GError **error)
+{
+    for (guint32 number = (guint32)(offset / CACHE_BLOCK_SIZE);; number++) {
+        Block block = blocks_get(cache->blocks, key, number);
+
+        if (!block.bytes) {
+            g_byte_array_set_size(bytes, 0);
+            return want_missing(cache, box, key, number, end, ret_want, error);
+        }
+        if (!take(&block, number, offset, end, bytes))
+            return CACHE_FOUND;
+    }
+}
+
 CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char *section,
                        guint64 offset, gsize size, GByteArray *ret_bytes, guint64 *ret_want,
                        GError **error)
@@ -100,28 +122,23 @@ CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char
     guint64 end = offset + size;
     Box *box;
     CacheMessage *row;
+    CacheAnswer answer;
 
     if (!lookup(cache, generation, uid, &box, &row))
         return CACHE_ABSENT;
-    if (!*section)
+    if (!*section && is_size_believed(cache, row))
         end = MIN(end, row->size);
     if (offset >= end)
         return CACHE_FOUND;
-    ahead_read(cache, box, row, key.section, offset, size, row->size);
-    for (guint32 number = (guint32)(offset / CACHE_BLOCK_SIZE);; number++) {
-        Block block = blocks_get(cache->blocks, &key, number);
-
-        if (!block.bytes) {
-            g_byte_array_set_size(ret_bytes, 0);
-            return want_missing(cache, box, &key, number, end, ret_want, error);
-        }
-        if (!take(&block, number, offset, end, ret_bytes))
-            return CACHE_FOUND;
-    }
+    answer = read_blocks(cache, box, &key, offset, end, ret_bytes, ret_want, error);
+    /* Afterwards, so that what is read now is wanted before what may be read then. */
+    if (answer != CACHE_FAILED)
+        ahead_read(cache, box, row, key.section, offset, size, row->size);
+    return answer;
 }
 
-gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *section, guint64 offset,
-                   gsize size)
+gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *section,
+                   guint64 offset, gsize size)
 {
     BodyKey key = {generation, uid, g_intern_string(section)};
     guint64 end = offset + size;
@@ -130,7 +147,7 @@ gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *se
 
     if (!lookup(cache, generation, uid, &box, &row))
         return TRUE;
-    if (!*section)
+    if (!*section && is_size_believed(cache, row))
         end = MIN(end, row->size);
     for (guint64 n = offset / CACHE_BLOCK_SIZE; n * CACHE_BLOCK_SIZE < end; n++)
         if (!blocks_has(cache->blocks, &key, (guint32)n))
@@ -138,28 +155,51 @@ gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *se
     return TRUE;
 }
 
-/* The end of a whole message: now its true size is known. */
-static void note_size(Cache *cache, Box *box, CacheMessage *row, guint64 size)
+static void stop_believing(Cache *cache, const Box *box, const CacheMessage *row, const char *how)
 {
-    sqlite3_stmt *put;
-
-    if (row->size == size && row->is_size_proved)
+    if (cache->sizes_lie)
         return;
-    if (row->size != size && !cache->sizes_lie) {
-        g_message("the server told %" G_GUINT64_FORMAT " octets for a message of %" G_GUINT64_FORMAT
-                  " (mailbox %s, UID %u): its sizes are not believed any more",
-                  row->size, size, box->pub.name, row->uid);
-        cache->sizes_lie = TRUE;
-        put = index_get(cache->index, SQL_SET_META);
-        sqlite3_bind_text(put, 1, "sizes_lie", -1, SQLITE_STATIC);
-        sqlite3_bind_int(put, 2, 1);
-        index_run(cache->index, put);
-    }
-    message_set_size(cache, box, row, size);
+    g_message("the server told %" G_GUINT64_FORMAT " octets for a message that has %s (mailbox %s, "
+              "UID %u): its sizes are not believed any more",
+              row->size, how, box->pub.name, row->uid);
+    cache->sizes_lie = TRUE;
+    cache_put_meta(cache, "sizes_lie", 1);
 }
 
-void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *section, guint32 block,
-                     const guint8 *bytes, gsize len, gboolean is_end)
+/* Whether @block, which ends its section after @len octets, ends it there and does not only lie
+ * beyond. */
+static gboolean is_true_end(Cache *cache, const BodyKey *key, guint32 block, gsize len)
+{
+    Block before;
+
+    if (len || !block)
+        return TRUE;
+    before = blocks_get(cache->blocks, key, block - 1);
+    return before.bytes && !before.is_end;
+}
+
+/* What a block of the whole message tells of its size. */
+static void note_size(Cache *cache, Box *box, CacheMessage *row, const BodyKey *key, guint32 block,
+                      gsize len, gboolean is_end)
+{
+    guint64 end = (guint64)block * CACHE_BLOCK_SIZE + len;
+
+    if (row->is_size_proved && row->size == end)
+        return;
+    if (end > row->size || (is_end && end < row->size))
+        stop_believing(cache, box, row, end > row->size ? "more" : "less");
+    if (is_end && is_true_end(cache, key, block, len)) {
+        message_set_size(cache, box, row, end);
+    } else if (end > row->size) {
+        /* At least that; who reads it must not take what was told for the whole. */
+        row->size = end;
+        if (cache->news)
+            cache->news->size_corrected(box->pub.id, row->uid, cache->news_data);
+    }
+}
+
+void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *section,
+                     guint32 block, const guint8 *bytes, gsize len, gboolean is_end)
 {
     BodyKey key = {generation, uid, g_intern_string(section)};
     g_autoptr(GBytes) copy = NULL;
@@ -171,6 +211,6 @@ void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *
     g_return_if_fail(len == CACHE_BLOCK_SIZE || (len < CACHE_BLOCK_SIZE && is_end));
     copy = g_bytes_new(bytes, len);
     blocks_put(cache->blocks, &key, block, copy, is_end);
-    if (is_end && !*section)
-        note_size(cache, box, row, (guint64)block * CACHE_BLOCK_SIZE + len);
+    if (!*section)
+        note_size(cache, box, row, &key, block, len, is_end);
 }

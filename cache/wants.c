@@ -129,8 +129,7 @@ static void tell_backend(Cache *cache)
 {
     /* At the end of the turn, when all that can be wanted together is. */
     if (!cache->wants->tell_source)
-        cache->wants->tell_source =
-            g_idle_add_full(G_PRIORITY_DEFAULT + 10, on_tell, cache, NULL);
+        cache->wants->tell_source = g_idle_add_full(G_PRIORITY_DEFAULT + 10, on_tell, cache, NULL);
 }
 
 static gboolean on_deadline(gpointer data)
@@ -143,9 +142,9 @@ static gboolean on_deadline(gpointer data)
 
         next = link->next;
         if (want->pub.deadline_us <= now) {
-            g_autoptr(GError) error =
-                g_error_new(MAIL_ERROR, MAIL_ERROR_TIMEOUT, "the server did not answer in %u seconds",
-                            (guint)(cache->timeout_us / G_USEC_PER_SEC));
+            g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_TIMEOUT,
+                                                  "the server did not answer in %u seconds",
+                                                  (guint)(cache->timeout_us / G_USEC_PER_SEC));
 
             cache_want_done(cache, want->pub.id, error);
         }
@@ -212,6 +211,11 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
         want = want_add(cache, wanted);
     *ret_want = want->pub.id;
     return CACHE_WAIT;
+}
+
+gboolean wants_has(Cache *cache, const CacheWant *wanted)
+{
+    return want_find(cache, wanted) != NULL;
 }
 
 void wants_suggest(Cache *cache, const CacheWant *wanted)
@@ -331,8 +335,8 @@ void cache_want_put_back(Cache *cache, guint64 id)
         want_free(cache, want);
 }
 
-static void fail_if(Cache *cache, gboolean (*matches)(const Want *want, guint32 number), guint32 number,
-                    const GError *error)
+static void fail_if(Cache *cache, gboolean (*matches)(const Want *want, guint32 number),
+                    guint32 number, const GError *error)
 {
     for (GList *link = cache->wants->order.head, *next; link; link = next) {
         const Want *want = link->data;
@@ -348,6 +352,11 @@ static gboolean is_free(const Want *want, guint32 number)
     return !want->pub.is_taken;
 }
 
+static gboolean is_of_box(const Want *want, guint32 number)
+{
+    return want->pub.box == number;
+}
+
 static gboolean is_of_generation(const Want *want, guint32 number)
 {
     return want->pub.generation == number;
@@ -356,6 +365,11 @@ static gboolean is_of_generation(const Want *want, guint32 number)
 void cache_wants_fail(Cache *cache, const GError *error)
 {
     fail_if(cache, is_free, 0, error);
+}
+
+void wants_end_box(Cache *cache, guint32 id)
+{
+    fail_if(cache, is_of_box, id, NULL);
 }
 
 void wants_fail_generation(Cache *cache, guint32 generation)

@@ -67,7 +67,7 @@ static gboolean parse_host(MailAccount *account, const char *text, const char *u
     }
     if (!*account->host)
         return invalid(error, url, "it names no host");
-    if (strpbrk(account->host, " \t%\\\"<>"))
+    if (has_control(account->host) || strpbrk(account->host, " %\\\"<>"))
         return invalid(error, url, "the host name is not valid");
     if (colon && !parse_port(account, colon + 1))
         return invalid(error, url, "the port is not a number from 1 to 65535");

@@ -49,7 +49,7 @@ MailEnvelope *mail_envelope_from_bytes(gconstpointer bytes, gsize len)
     for (int i = 0; i < MAIL_ENVELOPE_N_FIELDS; i++) {
         const char *nul = p < end ? memchr(p, '\0', end - p) : NULL;
 
-        if (!nul || !g_utf8_validate_len(p, nul - p, NULL))
+        if (!nul || nul - p > MAIL_ENVELOPE_FIELD_MAX || !g_utf8_validate_len(p, nul - p, NULL))
             return NULL;
         at[i] = (guint16)(p - text);
         p = nul + 1;

@@ -27,7 +27,7 @@ static gboolean is_plain(const char *s)
     return TRUE;
 }
 
-/* In place: each run of blanks and control characters around a fold becomes one blank. */
+/* In place. */
 static void blank_controls(char *s)
 {
     for (; *s; s++)
@@ -35,23 +35,31 @@ static void blank_controls(char *s)
             *s = ' ';
 }
 
+/* A NUL would end the text for everybody else: a blank instead. */
+static char *dup_without_nul(const char *bytes, gsize len)
+{
+    char *text = g_malloc(len + 1);
+
+    for (gsize i = 0; i < len; i++)
+        text[i] = bytes[i] ? bytes[i] : ' ';
+    text[len] = '\0';
+    return text;
+}
+
 char *mime_header_decode(const char *bytes, gsize len)
 {
-    /* A NUL would end the text for everybody else: a blank instead. */
-    g_autofree char *raw = g_strndup(bytes, MIN(len, HEADER_MAX));
+    g_autofree char *raw = dup_without_nul(bytes, MIN(len, HEADER_MAX));
     g_autofree char *unfolded = NULL, *decoded = NULL;
     char *valid;
 
-    for (gsize i = 0; i < MIN(len, HEADER_MAX); i++)
-        if (bytes[i] == '\0')
-            raw[i] = ' ';
-        else
-            raw[i] = bytes[i];
-    if (is_plain(raw)) {
-        blank_controls(raw);
-        return g_steal_pointer(&raw);
+    if (strchr(raw, '\n'))
+        unfolded = g_mime_utils_header_unfold(raw);
+    else
+        unfolded = g_steal_pointer(&raw);
+    if (is_plain(unfolded)) {
+        blank_controls(unfolded);
+        return g_steal_pointer(&unfolded);
     }
-    unfolded = g_mime_utils_header_unfold(raw);
     decoded = g_mime_utils_header_decode_text(NULL, unfolded);
     valid = g_utf8_make_valid(decoded, -1);
     blank_controls(valid);

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""What mailfs costs, as ratios to what the same costs without it, measured in turn in one run.
+
+Each line gives the median of the ratios, the least and the greatest, and what was asked of it.  The exit
+status is 1 when a median is over its limit.  Absolute times say little on a busy machine and are not
+shown; `--rounds` gives more certainty.
+"""
+
+import argparse
+import io
+import random
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Iterator, Optional
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "tests" / "system"))
+
+import messages  # noqa: E402
+from mailserver import Account, Dovecot  # noqa: E402
+from mount import Home, Mount  # noqa: E402
+from proxy import Proxy  # noqa: E402
+from rawimap import RawImap  # noqa: E402
+
+BINARY = CHECKOUT / "build" / "mailfs"
+RTT = 0.04
+LINES = "UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)"
+
+
+@dataclass
+class Result:
+    name: str
+    limit: Optional[float]
+    ratios: list[float]
+
+    @property
+    def is_good(self) -> bool:
+        return self.limit is None or statistics.median(self.ratios) <= self.limit
+
+    def __str__(self) -> str:
+        verdict = "" if self.limit is None else f"  limit {self.limit}" + (
+            "" if self.is_good else "  OVER")
+        return (f"{self.name:58} {statistics.median(self.ratios):6.2f} "
+                f"[{min(self.ratios):.2f} to {max(self.ratios):.2f}]{verdict}")
+
+
+def timed(action: Callable[[], object]) -> float:
+    begin = time.monotonic()
+    action()
+    return time.monotonic() - begin
+
+
+def shell(command: str, folder: Path) -> Callable[[], object]:
+    return lambda: subprocess.run(["bash", "-c", command], cwd=folder, check=False,
+                                  stdout=subprocess.DEVNULL, timeout=600)
+
+
+@contextmanager
+def mounted(account: Account, port: Optional[int] = None, *options: str,
+            home: Optional[Home] = None) -> Iterator[Mount]:
+    own = home or Home()
+    mount = Mount(account.url("imap+insecure", port), *options, home=own, binary=BINARY, deadline=900)
+    try:
+        yield mount
+    finally:
+        with redirect_stdout(io.StringIO()):
+            mount.finish()
+        if home is None:
+            own.remove()
+
+
+@contextmanager
+def logged_in(account: Account, port: int) -> Iterator[RawImap]:
+    """A bare connection with INBOX open."""
+    with RawImap(port, timeout=600) as raw:
+        raw.must(f"LOGIN {account.user} secret")
+        raw.must("EXAMINE INBOX")
+        yield raw
+
+
+class Drain:
+    """Sends one command and throws away what comes, as fast as that goes."""
+
+    def __init__(self, raw: RawImap):
+        self.socket = raw.socket
+
+    def __call__(self, command: str) -> int:
+        self.socket.sendall(b"zz " + command.encode() + b"\r\n")
+        received, tail = 0, b""
+        while b"\r\nzz OK" not in tail:
+            data = self.socket.recv(1 << 20)
+            if not data:
+                raise ConnectionError("closed")
+            received += len(data)
+            tail = (tail + data)[-200:]
+        return received
+
+
+def bench_list(server: Dovecot, rounds: int) -> Iterator[Result]:
+    """A first listing of 100,000 messages against one FETCH of the same."""
+    account = server.new_account()
+    account.bulk(messages.bulk(100_000))
+    plain = server.port
+    times, sizes = [], []
+    with logged_in(account, plain) as raw:
+        Drain(raw)(LINES)  # the server makes its own cache at the first
+    for _ in range(rounds):
+        with Proxy(plain) as proxy, logged_in(account, proxy.port) as raw:
+            alone = timed(lambda: Drain(raw)(LINES))
+            alone_bytes = proxy.totals().bytes_down
+        with Proxy(plain) as proxy, mounted(account, proxy.port) as mount:
+            listing = timed(shell("ls -l INBOX", mount.path))
+            times.append(listing / alone)
+            sizes.append(proxy.totals().bytes_down / alone_bytes)
+    yield Result("first ls -l of 100,000: time / one FETCH", 1.5, times)
+    yield Result("first ls -l of 100,000: bytes / one FETCH", 1.05, sizes)
+
+
+def bench_cat(server: Dovecot, rounds: int) -> Iterator[Result]:
+    """A message of 14 MB, at 40 ms, against one FETCH of it on a connection that is open."""
+    account = server.new_account()
+    account.deliver(messages.with_attachment(10_000_000))
+    ratios = []
+    for _ in range(rounds):
+        with Proxy(server.port, rtt=RTT) as proxy:
+            with logged_in(account, proxy.port) as raw:
+                alone = timed(lambda: Drain(raw)("UID FETCH 1 (BODY.PEEK[])"))
+            with mounted(account, proxy.port) as mount:
+                shell("ls INBOX; head -c 1000 .mailfs/uid/INBOX/1.eml", mount.path)()
+                ratios.append(timed(shell("cat INBOX/*", mount.path)) / alone)
+    yield Result("cat of 14 MB at 40 ms: time / one FETCH", 1.7, ratios)
+
+
+def maildir_copy(mount: Mount, folder: Path) -> Path:
+    """The same messages as files of a local filesystem."""
+    copy = folder / "INBOX"
+    subprocess.run(["cp", "-r", mount.path / "INBOX", copy], check=True)
+    return folder
+
+
+COMMANDS = {
+    "ls -l": ("ls -l INBOX", 1.0, 1.0),
+    "find": ("find INBOX -size +100k", None, None),
+    "grep -r": ("grep -r xyzzyneedle INBOX", 2.5, 1.15),
+    "rg": ("rg xyzzyneedle INBOX", None, None),
+}
+
+
+def ratios_against_files(mount: Mount, files: Path, command: str, rounds: int) -> list[float]:
+    there, here = shell(command, mount.path), shell(command, files)
+    there(), here()
+    return [timed(there) / timed(here) for _ in range(rounds)]
+
+
+def mixed_mail(count: int) -> Iterator[messages.Message]:
+    """Small messages, and a tenth of larger ones, as a mailbox has them: 40 KB on an average."""
+    numbers = random.Random(7)
+    for message in messages.bulk(count):
+        if numbers.random() < 0.1:
+            size = int(numbers.lognormvariate(12.2, 1.1))
+            message = message._replace(content=messages.of_size(min(max(size, 20_000), 8_000_000)))
+        yield message
+
+
+def bench_local(server: Dovecot, rounds: int) -> Iterator[Result]:
+    """10,000 messages, warm and cold, against the same as files on the disk."""
+    account = server.new_account()
+    account.bulk(mixed_mail(10_000))
+    with ExitStack() as stack:
+        home = Home()
+        stack.callback(home.remove)
+        files_home = Home()
+        stack.callback(files_home.remove)
+        with mounted(account, None, home=home) as mount:
+            files = maildir_copy(mount, files_home.path)
+        for name, (command, limit, limit_ro) in COMMANDS.items():
+            cold = []
+            for _ in range(rounds):
+                with mounted(account, None, home=home) as mount:
+                    cold.append(timed(shell(command, mount.path)) / timed(shell(command, files)))
+            yield Result(f"{name}: fresh mount, all cached / files", None, cold)
+        for options, column in (((), 1), (("ro",), 2)):
+            with mounted(account, None, *options, home=home) as mount:
+                for name, row in COMMANDS.items():
+                    ratios = ratios_against_files(mount, files, row[0], rounds)
+                    yield Result(f"{name}: warm{' with ro' if options else ''} / files", row[column],
+                                 ratios)
+
+
+BENCHES = {"list": bench_list, "cat": bench_cat, "local": bench_local}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], help="which; all by default")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    results = []
+    with Dovecot() as server:
+        for name in arguments.names or BENCHES:
+            for result in BENCHES[name](server, arguments.rounds):
+                print(result, flush=True)
+                results.append(result)
+    return 0 if all(result.is_good for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/cache/ahead.c - what is read ahead, and what is not. */
+#include <string.h>
+
+#include "fixture.h"
+
+#define BLOCK  ((guint64)CACHE_BLOCK_SIZE)
+#define MIB    ((guint64)1024 * 1024)
+#define WINDOW (16 * MIB)
+
+/* The wanted blocks of @uid from @first to @last come. */
+static void arrive(Fixture *fixture, guint32 box, guint32 uid, guint32 first, guint32 last,
+                   guint64 size)
+{
+    for (GList *link = cache_wants(fixture->cache)->head, *next; link; link = next) {
+        const CacheWant *want = link->data;
+
+        next = link->next;
+        if (want->uid != uid || want->block < first || want->block > last)
+            continue;
+        fixture_put_block(fixture, box, uid, want->block, size);
+        cache_want_done(fixture->cache, want->id, NULL);
+    }
+}
+
+/* Asks as fs/ does: again once it is here. */
+static void read_all(Fixture *fixture, guint32 box, guint32 uid, guint64 offset, gsize size)
+{
+    CacheMessage message;
+    guint64 want;
+    gsize len;
+
+    g_assert_true(
+        cache_get_message(fixture->cache, fixture_generation(fixture, box), uid, &message));
+    while (fixture_read(fixture, box, uid, offset, size, &len, &want) == CACHE_WAIT)
+        arrive(fixture, box, uid, (guint32)(offset / BLOCK), (guint32)((offset + size - 1) / BLOCK),
+               message.size);
+}
+
+static guint n_wants(const Fixture *fixture)
+{
+    return cache_wants(fixture->cache)->length;
+}
+
+/* --- inside a file --- */
+
+/* As `head` or a file manager reads: once answered, nothing more is wanted. */
+static void test_small_first_read(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, 10 * MIB);
+    guint64 want;
+    gsize len;
+
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, 4096, &len, &want), ==, CACHE_WAIT);
+    g_assert_cmpuint(n_wants(fixture), ==, 1);
+    fixture_put_block(fixture, box, 1, 0, 10 * MIB);
+    cache_want_done(fixture->cache, want, NULL);
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, 4096, &len, &want), ==, CACHE_FOUND);
+    g_assert_cmpuint(n_wants(fixture), ==, 0);
+}
+
+static void test_large_first_read(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 2, 2 * WINDOW);
+    guint64 want;
+    gsize len;
+
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, 131072, &len, &want), ==, CACHE_WAIT);
+    g_assert_cmpuint(n_wants(fixture), ==, (131072 + WINDOW) / BLOCK);
+    fixture_end_wants(fixture);
+    /* The second of two that the kernel sent at once may come first. */
+    g_assert_cmpint(fixture_read(fixture, box, 2, 131072, 131072, &len, &want), ==, CACHE_WAIT);
+    g_assert_cmpuint(n_wants(fixture), ==, (131072 + WINDOW) / BLOCK);
+}
+
+static void test_not_beyond_end(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, 3 * BLOCK + 1);
+    guint64 want;
+    gsize len;
+
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, 131072, &len, &want), ==, CACHE_WAIT);
+    g_assert_cmpuint(n_wants(fixture), ==, 4);
+}
+
+static void test_window_grows(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, 2 * WINDOW);
+    guint most = 0;
+
+    for (guint64 offset = 0; offset < 2 * MIB; offset += 16384) {
+        read_all(fixture, box, 1, offset, 16384);
+        most = MAX(most, n_wants(fixture));
+        g_assert_cmpuint(n_wants(fixture), <=, WINDOW / BLOCK);
+    }
+    g_assert_cmpuint(most, >, MIB / BLOCK);
+}
+
+/* Far apart, also as large as a fault of mmap reads around. */
+static void test_random(Fixture *fixture, gconstpointer data)
+{
+    static const guint64 places[] = {5, 1, 8, 3, 9, 2, 7, 4};
+    guint32 box = fixture_put_inbox(fixture, 1, 10 * MIB);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
+        read_all(fixture, box, 1, places[i] * MIB, 4096);
+        read_all(fixture, box, 1, places[i] * MIB + MIB / 2, 131072);
+        g_assert_cmpuint(n_wants(fixture), ==, 0);
+    }
+}
+
+static void test_not_offline(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, 10 * MIB);
+    guint64 want;
+    gsize len;
+
+    fixture_put_body(fixture, box, 1, 131072);
+    cache_set_state(fixture->cache, CACHE_STALLED, NULL);
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, 65536, &len, &want), ==, CACHE_FOUND);
+    g_assert_cmpuint(n_wants(fixture), ==, 0);
+}
+
+/* --- over the messages --- */
+
+typedef struct {
+    guint32 first, last;
+    int step;
+    guint64 size;
+    guint most, least; /* that are wanted ahead at most, and at least reached */
+} Walk;
+
+/* How many messages beyond @uid are wanted, and how many octets of them at most. */
+static guint n_ahead(const Fixture *fixture, const Walk *walk, guint32 uid, guint64 *ret_bytes)
+{
+    g_autoptr(GHashTable) uids = g_hash_table_new(NULL, NULL);
+
+    for (const GList *link = cache_wants(fixture->cache)->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (walk->step > 0 ? want->uid > uid : want->uid < uid)
+            g_hash_table_add(uids, GUINT_TO_POINTER(want->uid));
+    }
+    *ret_bytes = g_hash_table_size(uids) * MIN(walk->size, MIB);
+    return g_hash_table_size(uids);
+}
+
+static void check_walk(Fixture *fixture, const Walk *walk)
+{
+    guint32 box = fixture_put_inbox(fixture, 1500, walk->size);
+    guint reached = 0;
+    guint64 bytes;
+
+    for (guint32 uid = walk->first;; uid += (guint32)walk->step) {
+        guint64 want;
+        gsize len;
+
+        fixture_read(fixture, box, uid, 0, 4096, &len, &want);
+        arrive(fixture, box, uid, 0, G_MAXUINT32, walk->size);
+        reached = MAX(reached, n_ahead(fixture, walk, uid, &bytes));
+        g_assert_cmpuint(reached, <=, walk->most);
+        g_assert_cmpuint(bytes, <=, 9 * MIB); /* 8, and the one that crosses */
+        if (uid == walk->last)
+            break;
+    }
+    g_assert_cmpuint(reached, >=, walk->least);
+}
+
+static const struct {
+    const char *name;
+    Walk walk;
+} walks[] = {
+    {"up", {1, 1500, 1, 3000, 512, 512}},         {"down", {1500, 1, -1, 3000, 512, 512}},
+    {"by-two", {1, 1001, 2, 3000, 512, 512}},     {"first-three", {1, 3, 1, 3000, 8, 8}},
+    {"only-two", {1, 2, 1, 3000, 0, 0}},          {"large-messages", {1, 100, 1, 2 * MIB, 9, 8}},
+    {"too-far-apart", {1, 1001, 10, 3000, 0, 0}},
+};
+
+static void test_walk(gconstpointer data)
+{
+    Fixture fixture = {0};
+
+    fixture_set_up(&fixture, NULL);
+    check_walk(&fixture, data);
+    fixture_tear_down(&fixture, NULL);
+}
+
+/* --- lines --- */
+
+static CacheAnswer next_line(Fixture *fixture, guint32 box, guint32 before, guint32 *ret_uid)
+{
+    g_autoptr(MailEnvelope) envelope = NULL;
+    CacheMessage message;
+    guint64 want;
+    CacheAnswer answer =
+        cache_next_message(fixture->cache, box, before, &message, &envelope, &want, NULL);
+
+    if (answer == CACHE_FOUND)
+        *ret_uid = message.uid;
+    return answer;
+}
+
+static void fulfil_lines(Fixture *fixture, guint32 box)
+{
+    CacheWant want = *(CacheWant *)cache_wants(fixture->cache)->head->data;
+    g_autoptr(MailSet) unlisted = cache_dup_unlisted(fixture->cache, box, want.low, want.uid);
+
+    g_assert_cmpint(want.kind, ==, CACHE_WANT_LINES);
+    for (guint i = 0; i < unlisted->len; i++)
+        for (guint32 uid = mail_set_range(unlisted, i)->first;
+             uid <= mail_set_range(unlisted, i)->last; uid++)
+            fixture_put_line(fixture, box, uid, 100);
+    cache_want_done(fixture->cache, want.id, NULL);
+}
+
+static void test_lines(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 0, 0), uid = 0, before = 0;
+    g_autofree char *first = NULL;
+    guint n = 0, n_windows = 0;
+    CacheAnswer answer;
+
+    fixture_put_range(fixture, box, 1, 20000);
+    g_assert_cmpint(next_line(fixture, box, 0, &uid), ==, CACHE_WAIT);
+    first = fixture_wants(fixture);
+    g_assert_cmpstr(first, ==, "lines-20000:19873 lines-19872:19361 ");
+    while ((answer = next_line(fixture, box, before, &uid)) != CACHE_ABSENT) {
+        if (answer == CACHE_WAIT) {
+            fulfil_lines(fixture, box);
+            n_windows++;
+            continue;
+        }
+        g_assert_cmpuint(uid, ==, 20000 - n);
+        before = uid;
+        n++;
+    }
+    g_assert_cmpuint(n, ==, 20000);
+    g_assert_cmpuint(n_windows, <, 12);
+    g_assert_cmpuint(n_wants(fixture), ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    FIXTURE_TEST("/cache/ahead/small-first-read", test_small_first_read);
+    FIXTURE_TEST("/cache/ahead/large-first-read", test_large_first_read);
+    FIXTURE_TEST("/cache/ahead/not-beyond-end", test_not_beyond_end);
+    FIXTURE_TEST("/cache/ahead/window-grows", test_window_grows);
+    FIXTURE_TEST("/cache/ahead/random", test_random);
+    FIXTURE_TEST("/cache/ahead/not-offline", test_not_offline);
+    for (gsize i = 0; i < G_N_ELEMENTS(walks); i++) {
+        g_autofree char *path = g_strdup_printf("/cache/ahead/walk/%s", walks[i].name);
+
+        g_test_add_data_func(path, &walks[i].walk, test_walk);
+    }
+    FIXTURE_TEST("/cache/ahead/lines", test_lines);
+    return g_test_run();
+}

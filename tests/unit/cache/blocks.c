@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/cache/blocks.c - damaged block files give no byte; eviction goes by use and counts
+ * right. */
+#include <glib/gstdio.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define SIZE   ((guint64)3 * CACHE_BLOCK_SIZE)
+#define RECORD ((gsize)CACHE_BLOCK_SIZE + 64)
+
+static char *body_path(const Fixture *fixture, guint32 box, guint32 uid)
+{
+    g_autofree char *name = g_strdup_printf("blocks/%u/%u", fixture_generation(fixture, box), uid);
+
+    return fixture_path(fixture, name);
+}
+
+static void write_body(const char *path, const char *bytes, gsize len)
+{
+    g_assert_true(
+        g_file_set_contents_full(path, bytes, (gssize)len, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+}
+
+static gboolean has_block(Fixture *fixture, guint32 box, guint32 uid, guint32 block)
+{
+    guint64 want;
+    gsize len;
+
+    return fixture_read(fixture, box, uid, (guint64)block * CACHE_BLOCK_SIZE, CACHE_BLOCK_SIZE,
+                        &len, &want) == CACHE_FOUND;
+}
+
+/* --- damage --- */
+
+/* What is done to the records of message 1, and which of its blocks are lost by it. */
+static const struct {
+    const char *name;
+    const char *lost;
+    gsize at, len; /* where a byte is flipped, or what is zeroed */
+} damages[] = {
+    {"magic", "0", 3, 0},
+    {"length", "0", 8, 0},
+    {"end", "0", 12, 0},
+    {"sum", "0", 40, 0},
+    {"first-byte", "0", 64, 0},
+    {"last-byte", "0", RECORD - 1, 0},
+    {"second", "1", RECORD + 99, 0},
+    {"zeroed", "1", RECORD, RECORD},
+    {"zeroed-bytes", "2", 2 * RECORD + 64, 100},
+};
+
+static void test_flips(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 2, SIZE);
+    g_autofree char *path = body_path(fixture, box, 1), *bytes = NULL;
+    gsize len;
+
+    fixture_put_body(fixture, box, 1, SIZE);
+    g_assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    for (gsize i = 0; i < G_N_ELEMENTS(damages); i++) {
+        g_autofree char *damaged = g_memdup2(bytes, len);
+        CacheFigures figures;
+
+        g_test_message("%s", damages[i].name);
+        if (damages[i].len)
+            memset(damaged + damages[i].at, 0, damages[i].len);
+        else
+            damaged[damages[i].at] ^= 0x10;
+        fixture_close(fixture);
+        write_body(path, damaged, len);
+        fixture_open(fixture);
+        for (guint32 block = 0; block < 3; block++)
+            g_assert_cmpint(has_block(fixture, box, 1, block), ==,
+                            block != (guint32)(damages[i].lost[0] - '0'));
+        cache_figures(fixture->cache, &figures);
+        g_assert_cmpuint(figures.n_damaged, <=, 1);
+        fixture_put_body(fixture, box, 1, SIZE);
+    }
+}
+
+static void test_truncated(Fixture *fixture, gconstpointer data)
+{
+    static const gsize lengths[] = {
+        0, 1, 63, 64, 65, RECORD - 1, RECORD, RECORD + 64, 3 * RECORD - 1};
+    guint32 box = fixture_put_inbox(fixture, 1, SIZE);
+    g_autofree char *path = body_path(fixture, box, 1);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        fixture_put_body(fixture, box, 1, SIZE);
+        fixture_close(fixture);
+        g_assert_cmpint(truncate(path, (off_t)lengths[i]), ==, 0);
+        fixture_open(fixture);
+        for (guint32 block = 0; block < 3; block++)
+            g_assert_cmpint(has_block(fixture, box, 1, block), ==,
+                            (block + 1) * RECORD <= lengths[i]);
+    }
+}
+
+/* A record that is whole, but of another block, message, generation or account. */
+static void test_moved(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 3, SIZE), old = fixture_generation(fixture, box);
+    g_autofree char *first = body_path(fixture, box, 1), *second = body_path(fixture, box, 2);
+    g_autofree char *bytes = NULL, *swapped = NULL, *third = NULL;
+    gsize len;
+
+    fixture_put_body(fixture, box, 1, SIZE);
+    fixture_put_body(fixture, box, 2, SIZE);
+    g_assert_true(g_file_get_contents(first, &bytes, &len, NULL));
+    fixture_close(fixture);
+    swapped = g_memdup2(bytes, len);
+    memcpy(swapped, bytes + RECORD, RECORD);
+    memcpy(swapped + RECORD, bytes, RECORD);
+    write_body(first, swapped, len);
+    write_body(second, bytes, len);
+    fixture_open(fixture);
+    for (guint32 block = 0; block < 3; block++) {
+        g_assert_cmpint(has_block(fixture, box, 1, block), ==, block == 2);
+        g_assert_false(has_block(fixture, box, 2, block));
+    }
+    fixture_put_inbox(fixture, 3, SIZE);
+    g_assert_cmpuint(fixture_generation(fixture, box), !=, old);
+    fixture_put_body(fixture, box, 3, SIZE);
+    third = body_path(fixture, box, 1);
+    write_body(third, bytes, len);
+    g_assert_false(has_block(fixture, box, 1, 0));
+}
+
+static void test_other_account(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, SIZE);
+    g_autofree char *other =
+        g_build_filename(fixture->options.dir, "imap.you@example.org.993", NULL);
+
+    fixture_put_body(fixture, box, 1, SIZE);
+    fixture_close(fixture);
+    g_assert_cmpint(g_rename(fixture->dir, other), ==, 0);
+    mail_account_free(fixture->account);
+    fixture->account = mail_account_parse("imaps://you@example.org", NULL);
+    fixture_open(fixture);
+    g_assert_cmpuint(cache_box_n_messages(fixture->cache, box), ==, 1);
+    g_assert_false(has_block(fixture, box, 1, 0));
+}
+
+static void put_symlink(const char *path, const char *away)
+{
+    g_assert_cmpint(symlink(away, path), ==, 0);
+}
+
+static void put_hard_link(const char *path, const char *away)
+{
+    g_assert_cmpint(link(away, path), ==, 0);
+}
+
+static void put_fifo(const char *path, const char *away)
+{
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+}
+
+static void put_directory(const char *path, const char *away)
+{
+    g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+}
+
+/* The file is the right one, but not ours alone: it is neither read nor written. */
+static void test_no_plain_file(Fixture *fixture, gconstpointer data)
+{
+    static void (*const puts[])(const char *, const char *) = {put_symlink, put_hard_link, put_fifo,
+                                                               put_directory};
+    guint32 box = fixture_put_inbox(fixture, 1, SIZE);
+    g_autofree char *path = body_path(fixture, box, 1), *away = fixture_path(fixture, "away");
+    g_autofree char *bytes = NULL, *after = NULL;
+    gsize len, after_len;
+
+    fixture_put_body(fixture, box, 1, SIZE);
+    fixture_close(fixture);
+    g_assert_cmpint(g_rename(path, away), ==, 0);
+    g_assert_true(g_file_get_contents(away, &bytes, &len, NULL));
+    for (gsize i = 0; i < G_N_ELEMENTS(puts); i++) {
+        puts[i](path, away);
+        fixture_open(fixture);
+        g_assert_false(has_block(fixture, box, 1, 0));
+        fixture_put_block(fixture, box, 1, 0, SIZE);
+        g_assert_true(has_block(fixture, box, 1, 0)); /* from memory */
+        fixture_close(fixture);
+        g_assert_cmpint(g_remove(path), ==, 0);
+    }
+    g_assert_true(g_file_get_contents(away, &after, &after_len, NULL));
+    g_assert_cmpmem(bytes, len, after, after_len);
+}
+
+/* --- how much there is --- */
+
+static guint64 total(const Fixture *fixture)
+{
+    CacheFigures figures;
+
+    cache_figures(fixture->cache, &figures);
+    return figures.block_bytes;
+}
+
+/* Octets on disk of all files below blocks/, by their lengths. */
+static guint64 on_disk(const Fixture *fixture, guint32 box)
+{
+    g_autofree char *name = g_strdup_printf("blocks/%u", fixture_generation(fixture, box));
+    g_autofree char *path = fixture_path(fixture, name);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *entry;
+    guint64 sum = 0;
+
+    while (dir && (entry = g_dir_read_name(dir))) {
+        g_autofree char *file = g_build_filename(path, entry, NULL);
+        struct stat st;
+
+        g_assert_cmpint(stat(file, &st), ==, 0);
+        sum += (guint64)st.st_size;
+    }
+    return sum;
+}
+
+static void test_total(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 3, SIZE);
+    g_autoptr(MailSet) gone = mail_set_parse("2", 1);
+    guint64 one;
+
+    fixture_put_body(fixture, box, 1, SIZE);
+    one = total(fixture);
+    g_assert_cmpuint(one, >=, 3 * RECORD);
+    g_assert_cmpuint(one, <, 3 * RECORD + 3 * 4096);
+    fixture_put_body(fixture, box, 1, SIZE);
+    g_assert_cmpuint(total(fixture), ==, one);
+    fixture_put_body(fixture, box, 2, SIZE);
+    fixture_put_body(fixture, box, 3, SIZE);
+    g_assert_cmpuint(total(fixture), ==, 3 * one);
+    fixture_reopen(fixture);
+    g_assert_cmpuint(total(fixture), ==, 3 * one);
+    cache_put_gone(fixture->cache, box, gone);
+    g_assert_cmpuint(total(fixture), ==, 2 * one);
+    g_assert_cmpuint(on_disk(fixture, box), ==, 6 * RECORD);
+    fixture_reopen(fixture);
+    g_assert_cmpuint(total(fixture), ==, 2 * one);
+    fixture_put_body(fixture, box, 1, SIZE);
+    cache_box_replace(fixture->cache, box, 8, NULL);
+    g_assert_cmpuint(total(fixture), ==, 0);
+}
+
+/* A use within the hour need not be noted. */
+static void pass_a_day(const Fixture *fixture)
+{
+    g_autofree char *path = fixture_path(fixture, "index.sqlite");
+    sqlite3 *db;
+
+    g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
+    g_assert_cmpint(sqlite3_exec(db, "UPDATE body SET used = used - 86400000000", NULL, NULL, NULL),
+                    ==, SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void test_eviction(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 4, SIZE);
+
+    for (guint32 uid = 1; uid <= 3; uid++) {
+        fixture_put_body(fixture, box, uid, SIZE);
+        fixture_settle();
+    }
+    fixture->options.size_max = total(fixture);
+    fixture_close(fixture);
+    pass_a_day(fixture);
+    fixture_open(fixture);
+    g_assert_true(has_block(fixture, box, 1, 0)); /* now 2 was not used for longest */
+    fixture_reopen(fixture);
+    fixture_put_body(fixture, box, 4, SIZE);
+    fixture_settle();
+    g_assert_cmpuint(total(fixture), ==, fixture->options.size_max);
+    g_assert_cmpuint(on_disk(fixture, box), ==, 9 * RECORD);
+    for (guint32 uid = 1; uid <= 4; uid++)
+        g_assert_cmpint(has_block(fixture, box, uid, 0), ==, uid != 2);
+}
+
+/* One that is larger than all the cache may hold, while it is wanted: no loop, and it is wanted
+ * anew. */
+static void test_evicted_while_wanted(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, SIZE);
+    guint64 want, ticket;
+    Waker waker = {0};
+    gsize len;
+
+    fixture->options.size_max = CACHE_BLOCK_SIZE;
+    fixture_reopen(fixture);
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, SIZE, &len, &want), ==, CACHE_WAIT);
+    ticket = cache_wait(fixture->cache, want, waker_wake, &waker);
+    g_assert_cmpuint(ticket, !=, 0);
+    fixture_put_body(fixture, box, 1, SIZE);
+    fixture_settle();
+    g_assert_cmpuint(total(fixture), ==, 0);
+    g_assert_cmpuint(on_disk(fixture, box), ==, 0);
+    cache_want_done(fixture->cache, want, NULL);
+    fixture_settle();
+    g_assert_cmpuint(waker.n, ==, 1);
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, SIZE, &len, &want), ==, CACHE_WAIT);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    FIXTURE_TEST("/cache/blocks/flips", test_flips);
+    FIXTURE_TEST("/cache/blocks/truncated", test_truncated);
+    FIXTURE_TEST("/cache/blocks/moved", test_moved);
+    FIXTURE_TEST("/cache/blocks/other-account", test_other_account);
+    FIXTURE_TEST("/cache/blocks/no-plain-file", test_no_plain_file);
+    FIXTURE_TEST("/cache/blocks/total", test_total);
+    FIXTURE_TEST("/cache/blocks/eviction", test_eviction);
+    FIXTURE_TEST("/cache/blocks/evicted-while-wanted", test_evicted_while_wanted);
+    return g_test_run();
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/mime/header.c - header values as people read them. */
+#include <string.h>
+
+#include "mime/mime.h"
+
+typedef struct {
+    const char *name, *raw, *expected;
+} Row;
+
+static const Row rows[] = {
+    {"empty", "", ""},
+    {"plain", "Re: Budget 2026", "Re: Budget 2026"},
+    {"folded", "a long\r\n subject", "a long subject"},
+    {"folded-bare", "a long\n\tsubject", "a long subject"},
+    {"folded-encoded", "=?utf-8?q?a?=\r\n =?utf-8?q?b?=", "ab"},
+    {"q", "=?utf-8?Q?Entw=C3=BCrfe_neu?=", "Entw\303\274rfe neu"},
+    {"b", "=?UTF-8?B?R3LDvMOfZQ==?=", "Gr\303\274\303\237e"},
+    {"latin-1", "=?iso-8859-1?q?Gr=FC=DFe?=", "Gr\303\274\303\237e"},
+    {"windows-1252", "=?windows-1252?q?=80_5?=", "\342\202\254 5"},
+    {"iso-2022-jp", "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=", "\346\227\245\346\234\254"},
+    {"koi8-r", "=?koi8-r?B?8NLJ18XU?=", "\320\237\321\200\320\270\320\262\320\265\321\202"},
+    {"language", "=?us-ascii*en?q?hello?=", "hello"}, /* RFC 2231 */
+    {"beside-text", "Re: =?utf-8?q?=C3=A4?= end", "Re: \303\244 end"},
+    {"split-character", "=?utf-8?q?=C3?= =?utf-8?q?=A4?=", "\303\244"},
+    {"raw-utf-8", "Gr\303\274\303\237e", "Gr\303\274\303\237e"},
+    {"raw-latin-1", "Gr\374\337e", "Gr\303\274\303\237e"},
+    {"no-end", "=?utf-8?q?abc", "=?utf-8?q?abc"},
+    {"control", "a\033[31mb\177c\002", "a [31mb c "},
+    {"encoded-control", "=?utf-8?q?a=0D=0Ab=1B?=", "a  b "},
+    {"bare-cr", "a\rb", "a b"},
+};
+
+static void test_row(gconstpointer data)
+{
+    const Row *row = data;
+    g_autofree char *decoded = mime_header_decode(row->raw, strlen(row->raw));
+
+    g_assert_cmpstr(decoded, ==, row->expected);
+}
+
+/* Valid UTF-8 without controls, and as many bytes as it says. */
+static void check_clean(const char *bytes, gsize len)
+{
+    g_autofree char *exact = len ? g_memdup2(bytes, len) : g_strdup("");
+    g_autofree char *decoded = mime_header_decode(exact, len);
+
+    g_assert_nonnull(decoded);
+    g_assert_true(g_utf8_validate(decoded, -1, NULL));
+    for (const char *p = decoded; *p; p = g_utf8_next_char(p))
+        g_assert_false((guchar)*p < 0x20 || *p == 0x7f);
+}
+
+static void test_nul(void)
+{
+    g_autofree char *raw = mime_header_decode("a\0b", 3);
+    g_autofree char *encoded = mime_header_decode("\303\244\0b", 4);
+    static const char hidden[] = "=?utf-8?q?a=00b?=";
+
+    g_assert_cmpstr(raw, ==, "a b");
+    g_assert_cmpstr(encoded, ==, "\303\244 b");
+    check_clean(hidden, strlen(hidden));
+}
+
+/* What cannot be decoded degrades. */
+static void test_hostile(void)
+{
+    static const char *const values[] = {
+        "=?x-unknown?q?a=FFb?=",
+        "=?utf-8?q?=FF=FE?=",
+        "=?utf-8?b?!!!!?=",
+        "=?utf-8?x?abc?=",
+        "=?utf-8?q?"
+        "?=",
+        "=?"
+        "?q?abc?=",
+        "=?utf-8?b?4pyT4p?=",
+        "=?",
+        "=?=?=?=?=?=?",
+        "=?utf-8?q?=?=",
+        "=?utf-8?q?=C?=",
+        "=?utf-7?q?+AAAA-?=",
+        "=?utf-16?b?AAAA?=",
+        "=?utf-8?q?\377\376?=",
+        "\377\376\375 =?utf-8?",
+        "=?utf-8?q?=ED=A0=80?=",
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(values); i++)
+        for (gsize len = 0; len <= strlen(values[i]); len++)
+            check_clean(values[i], len);
+}
+
+static void test_random(void)
+{
+    static const char alphabet[] = "=?=?utf-8?qQbB_ \t\r\n\377\303\274\200aA0=+/";
+
+    for (int run = 0; run < 2000; run++) {
+        char bytes[64];
+        gsize len = (gsize)g_test_rand_int_range(0, sizeof bytes);
+
+        for (gsize i = 0; i < len; i++)
+            bytes[i] = alphabet[g_test_rand_int_range(0, sizeof alphabet)]; /* the NUL as well */
+        check_clean(bytes, len);
+    }
+}
+
+/* A megabyte of encoded words is neither slow nor kept. */
+static void test_limit(void)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *decoded = NULL;
+
+    while (text->len < 1 << 20)
+        g_string_append(text, "=?utf-8?q?=C3=A4?= ");
+    decoded = mime_header_decode(text->str, text->len);
+    g_assert_cmpuint(strlen(decoded), <=, 64 * 1024);
+    g_assert_true(g_str_has_prefix(decoded, "\303\244\303\244"));
+    g_assert_true(g_utf8_validate(decoded, -1, NULL));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    mime_init();
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path = g_strdup_printf("/mime/header/decode/%s", rows[i].name);
+
+        g_test_add_data_func(path, &rows[i], test_row);
+    }
+    g_test_add_func("/mime/header/nul", test_nul);
+    g_test_add_func("/mime/header/hostile", test_hostile);
+    g_test_add_func("/mime/header/random", test_random);
+    g_test_add_func("/mime/header/limit", test_limit);
+    return g_test_run();
+}
