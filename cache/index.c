@@ -14,8 +14,11 @@
 #include "cache/private.h"
 
 #define SCHEMA_VERSION 2
-#define WAL_PAGES_MAX  2000 /* 8 MiB */
-#define INDEX_FILE     "index.sqlite"
+/* One process, which holds the lock of the directory: the index of the log stays in memory, where
+ * nobody can truncate it under us. */
+#define VFS           "unix-excl"
+#define WAL_PAGES_MAX 2000 /* 8 MiB */
+#define INDEX_FILE    "index.sqlite"
 
 struct Index {
     sqlite3 *db;
@@ -164,7 +167,7 @@ static gboolean try_open(Index *index)
 {
     return sqlite3_open_v2(index->path, &index->db,
                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                           NULL) == SQLITE_OK &&
+                           VFS) == SQLITE_OK &&
            exec(index->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
                            "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -4096;"
                            "PRAGMA busy_timeout = 0; PRAGMA temp_store = MEMORY") &&
@@ -383,7 +386,7 @@ static void checkpoint_thread(GTask *task, gpointer source, gpointer path,
 {
     sqlite3 *db = NULL;
 
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, VFS) == SQLITE_OK)
         sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     sqlite3_close(db);
     g_task_return_boolean(task, TRUE);

@@ -3,6 +3,7 @@
 #include "cache/private.h"
 
 #define CHECK_MS      200
+#define AGAIN_US      G_USEC_PER_SEC
 #define SUGGESTED_MAX 2048
 
 typedef struct {
@@ -28,6 +29,7 @@ struct Wants {
     GQueue ready;        /* Waiter, to be woken */
     guint64 last_id, last_ticket;
     guint n_suggested;
+    gint64 timed_out_us; /* when somebody last waited in vain; 0 after a success */
     guint wake_source, tell_source, deadline_source;
 };
 
@@ -132,6 +134,21 @@ static void tell_backend(Cache *cache)
         cache->wants->tell_source = g_idle_add_full(G_PRIORITY_DEFAULT + 10, on_tell, cache, NULL);
 }
 
+static GError *timeout_error(Cache *cache)
+{
+    return g_error_new(MAIL_ERROR, MAIL_ERROR_TIMEOUT, "the server did not answer in %u seconds",
+                       (guint)(cache->timeout_us / G_USEC_PER_SEC));
+}
+
+/* The kernel asks for a page again when its read-ahead failed: one call of a program would wait
+ * twice. */
+static gboolean has_just_timed_out(Cache *cache)
+{
+    gint64 then = cache->wants->timed_out_us;
+
+    return then && g_get_monotonic_time() - then < AGAIN_US;
+}
+
 static gboolean on_deadline(gpointer data)
 {
     Cache *cache = data;
@@ -142,10 +159,10 @@ static gboolean on_deadline(gpointer data)
 
         next = link->next;
         if (want->pub.deadline_us <= now) {
-            g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_TIMEOUT,
-                                                  "the server did not answer in %u seconds",
-                                                  (guint)(cache->timeout_us / G_USEC_PER_SEC));
+            g_autoptr(GError) error = timeout_error(cache);
 
+            if (want->pub.n_waiting)
+                cache->wants->timed_out_us = now;
             cache_want_done(cache, want->pub.id, error);
         }
     }
@@ -204,6 +221,10 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
         else
             g_set_error(error, MAIL_ERROR, MAIL_ERROR_OFFLINE, "not connected");
         tell_backend(cache);
+        return CACHE_FAILED;
+    }
+    if (has_just_timed_out(cache)) {
+        g_propagate_error(error, timeout_error(cache));
         return CACHE_FAILED;
     }
     want = want_find(cache, wanted);
@@ -294,6 +315,8 @@ void cache_want_done(Cache *cache, guint64 id, const GError *error)
 
     if (!want)
         return;
+    if (!error)
+        wants->timed_out_us = 0;
     while (want->waiters.head) {
         Waiter *waiter = want->waiters.head->data;
 
