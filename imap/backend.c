@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* imap/backend.c - the connections of an account: who does what, and coming back after a loss.
  *
- * One connection, the first, lists, compares and answers what is short, and compresses.  Bodies come
- * over others, which are made when they are wanted and left when idle; where the server allows no
- * more than one, the first does that too.
+ * One connection, the first, lists, compares and answers what is short, and compresses.  Bodies
+ * come over others, which are made when they are wanted and left when idle; where the server allows
+ * no more than one, the first does that too.
  */
 #include "imap/backend.h"
 
@@ -14,10 +14,19 @@
 #define TICK_S           5
 #define BODY_IDLE_US     ((gint64)60 * G_USEC_PER_SEC)
 #define KEEP_ALIVE_US    ((gint64)300 * G_USEC_PER_SEC)
+#define AT_ONCE_MAX      3 /* lost connections in a row that are made again at once */
+#define LASTED_US        ((gint64)10 * G_USEC_PER_SEC) /* so long makes a row end */
 #define RETRY_FIRST_MS   1000
 #define RETRY_MAX_MS     60000
 #define REFUSED_MS       300000 /* after a refused login: accounts get locked */
+#define LENGTHS_MAX      10000
 #define ASKED_US         ((gint64)2 * G_USEC_PER_SEC)
+
+/* Connections that were of no use, in a row. */
+typedef struct {
+    guint n_at_once; /* made again without waiting */
+    guint retry_ms;  /* what to wait next; 0: RETRY_FIRST_MS */
+} Patience;
 
 struct ImapBackend {
     Cache *cache;
@@ -25,14 +34,15 @@ struct ImapBackend {
     ImapWorker *lister;
     GPtrArray *bodies; /* ImapWorker */
     guint max_bodies;
-    GPtrArray *dead;   /* ImapWorker, to be freed */
+    GPtrArray *dead; /* ImapWorker, to be freed */
     gboolean has_started;
-    gboolean was_ready;     /* since the last attempt to connect */
+    gboolean was_ready; /* since the last attempt to connect */
     gboolean is_refused;
-    guint retry_ms;
+    Patience patience, body_patience;
     gint64 tried_us;
-    GHashTable *shorts;     /* "generation/uid/section" */
+    GHashTable *lengths; /* generation << 32 | uid -> length of a message whose size is a lie */
     guint dispatch_source, retry_source, tick_source, bury_source, start_source;
+    guint body_retry_source; /* no new connection for bodies until then */
     GError *start_error;
 };
 
@@ -46,14 +56,24 @@ const ImapOptions *imap_backend_options(const ImapBackend *backend)
     return &backend->options;
 }
 
-gboolean imap_backend_is_short_again(ImapBackend *backend, guint32 generation, guint32 uid,
-                                     const char *section)
+gboolean imap_backend_is_in_doubt(ImapBackend *backend, guint32 generation, guint32 uid,
+                                  guint64 *ret_length)
 {
-    char *key = g_strdup_printf("%u/%u/%s", generation, uid, section);
+    guint64 key = (guint64)generation << 32 | uid;
+    const guint64 *length = g_hash_table_lookup(backend->lengths, &key);
 
-    if (g_hash_table_size(backend->shorts) > 10000)
-        g_hash_table_remove_all(backend->shorts);
-    return !g_hash_table_add(backend->shorts, key);
+    *ret_length = length ? *length : 0;
+    return length != NULL;
+}
+
+void imap_backend_set_length(ImapBackend *backend, guint32 generation, guint32 uid, guint64 length)
+{
+    guint64 key = (guint64)generation << 32 | uid;
+
+    if (g_hash_table_size(backend->lengths) > LENGTHS_MAX)
+        g_hash_table_remove_all(backend->lengths);
+    g_hash_table_insert(backend->lengths, g_memdup2(&key, sizeof key),
+                        g_memdup2(&length, sizeof length));
 }
 
 /* --- who does what --- */
@@ -220,18 +240,19 @@ static void dispatch_bodies(ImapBackend *backend)
     for (guint i = 0; i < backend->bodies->len; i++)
         dispatch_body(backend, backend->bodies->pdata[i]);
     if (imap_worker_is_ready(backend->lister) && !backend->lister->does_bodies &&
-        backend->bodies->len < backend->max_bodies && !has_idle_body_worker(backend) &&
-        wants_bodies(backend))
+        !backend->body_retry_source && backend->bodies->len < backend->max_bodies &&
+        !has_idle_body_worker(backend) && wants_bodies(backend))
         g_ptr_array_add(backend->bodies, imap_worker_new(backend, FALSE, TRUE));
 }
 
 static void connect_lister(ImapBackend *backend);
 
 /* Somebody asks for something while we wait for better times: one attempt, if the last was not just
- * now. */
+ * now, and if it did not reach the server: one that sent us away gets its time. */
 static void retry_if_asked(ImapBackend *backend)
 {
-    if (!backend->retry_source || backend->is_refused ||
+    if (!backend->retry_source || backend->is_refused || backend->was_ready ||
+        g_error_matches(cache_state_error(backend->cache), MAIL_ERROR, MAIL_ERROR_BUSY) ||
         g_get_monotonic_time() - backend->tried_us < ASKED_US)
         return;
     g_clear_handle_id(&backend->retry_source, g_source_remove);
@@ -302,15 +323,62 @@ static gboolean on_retry(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static void retry_later(ImapBackend *backend)
+/* Not all clients of a server that comes back at once. */
+static guint with_jitter(guint wait_ms)
 {
-    guint wait_ms = backend->is_refused ? REFUSED_MS : backend->retry_ms;
+    return wait_ms + (guint)g_random_int_range(0, (gint32)wait_ms / 2 + 1);
+}
 
-    backend->retry_ms = MIN(backend->retry_ms * 2, RETRY_MAX_MS);
-    /* Not all clients of a server that comes back at once. */
-    wait_ms += (guint)g_random_int_range(0, (gint32)wait_ms / 2 + 1);
+static guint next_wait_ms(Patience *patience)
+{
+    guint wait_ms = MAX(patience->retry_ms, RETRY_FIRST_MS);
+
+    patience->retry_ms = MIN(wait_ms * 2, RETRY_MAX_MS);
+    return with_jitter(wait_ms);
+}
+
+/* Whether a connection of some use, which began at @since_us, may be made again without waiting. */
+static gboolean may_at_once(Patience *patience, gint64 since_us)
+{
+    if (g_get_monotonic_time() - since_us > LASTED_US)
+        *patience = (Patience){0};
+    return patience->n_at_once++ < AT_ONCE_MAX;
+}
+
+/* Nobody waits for news of a mailbox of which all is known: what is known must do. */
+static void let_go_of_listings(ImapBackend *backend)
+{
+    for (GList *link = cache_wants(backend->cache)->head, *next; link; link = next) {
+        const CacheWant *want = link->data;
+        CacheSync known;
+
+        next = link->next;
+        if ((want->kind == CACHE_WANT_SYNC || want->kind == CACHE_WANT_UIDS) &&
+            cache_sync(backend->cache, want->box, &known) && known.is_complete)
+            cache_want_done(backend->cache, want->id, NULL);
+    }
+}
+
+/* Without a connection that lists; tries again later. */
+static void go_offline(ImapBackend *backend, const GError *error)
+{
+    cache_set_state(backend->cache, CACHE_OFFLINE, error);
+    let_go_of_listings(backend);
+    cache_wants_fail(backend->cache, error);
     if (!backend->retry_source)
-        backend->retry_source = g_timeout_add(wait_ms, on_retry, backend);
+        backend->retry_source = g_timeout_add(
+            backend->is_refused ? with_jitter(REFUSED_MS) : next_wait_ms(&backend->patience),
+            on_retry, backend);
+}
+
+static void bury(ImapBackend *backend, ImapWorker *worker);
+
+/* The server lets us in and does not list: of no use as it is. */
+static void leave_lister(ImapBackend *backend, const GError *error)
+{
+    bury(backend, g_steal_pointer(&backend->lister));
+    g_message("%s", error->message);
+    go_offline(backend, error);
 }
 
 static void on_listed(ImapWorker *worker, const GError *error)
@@ -321,9 +389,11 @@ static void on_listed(ImapWorker *worker, const GError *error)
         tell_start(backend, error);
         return;
     }
-    if (error)
+    if (error) {
+        if (!imap_session_is_closed(worker->session))
+            leave_lister(backend, error);
         return;
-    backend->retry_ms = RETRY_FIRST_MS;
+    }
     cache_set_state(backend->cache, CACHE_ONLINE, NULL);
     tell_start(backend, NULL);
     imap_backend_dispatch_later(backend);
@@ -373,8 +443,11 @@ void imap_backend_worker_ready(ImapBackend *backend, ImapWorker *worker)
 
 void imap_backend_worker_stalled(ImapBackend *backend, ImapWorker *worker, gboolean is_stalled)
 {
-    if (worker == backend->lister && backend->has_started)
-        cache_set_state(backend->cache, is_stalled ? CACHE_STALLED : CACHE_ONLINE, NULL);
+    if (worker != backend->lister || !backend->has_started)
+        return;
+    cache_set_state(backend->cache, is_stalled ? CACHE_STALLED : CACHE_ONLINE, NULL);
+    if (is_stalled)
+        let_go_of_listings(backend);
 }
 
 static gboolean on_bury(gpointer data)
@@ -389,6 +462,8 @@ static gboolean on_bury(gpointer data)
 /* Workers end inside their own events: they are freed a turn later. */
 static void bury(ImapBackend *backend, ImapWorker *worker)
 {
+    if (g_ptr_array_find(backend->dead, worker, NULL))
+        return;
     g_ptr_array_add(backend->dead, worker);
     if (!backend->bury_source)
         backend->bury_source = g_idle_add(on_bury, backend);
@@ -402,11 +477,40 @@ static void do_without_another(ImapBackend *backend)
         backend->lister->does_bodies = TRUE;
 }
 
+static gboolean on_body_retry(gpointer data)
+{
+    ImapBackend *backend = data;
+
+    backend->body_retry_source = 0;
+    imap_backend_dispatch_later(backend);
+    return G_SOURCE_REMOVE;
+}
+
+/* It may be something in what is wanted that makes the server hang up. */
+static void give_up_bodies(ImapBackend *backend, const GError *error)
+{
+    for (GList *link = cache_wants(backend->cache)->head, *next; link; link = next) {
+        const CacheWant *want = link->data;
+
+        next = link->next;
+        if (want->kind == CACHE_WANT_BLOCK && !want->is_taken)
+            cache_want_done(backend->cache, want->id, error);
+    }
+    if (!backend->body_retry_source)
+        backend->body_retry_source =
+            g_timeout_add(next_wait_ms(&backend->body_patience), on_body_retry, backend);
+}
+
 static void body_closed(ImapBackend *backend, ImapWorker *worker, const GError *error)
 {
     gboolean was_used = worker->box != 0;
 
-    g_ptr_array_remove(backend->bodies, worker);
+    if (!g_ptr_array_remove(backend->bodies, worker))
+        return;
+    if (was_used && !may_at_once(&backend->body_patience, worker->born_us)) {
+        g_message("connection lost: %s", error->message);
+        give_up_bodies(backend, error);
+    }
     if (!was_used && imap_worker_is_ready(backend->lister)) {
         g_message("no further connection: %s", error->message);
         do_without_another(backend);
@@ -415,8 +519,6 @@ static void body_closed(ImapBackend *backend, ImapWorker *worker, const GError *
 
 static void lister_closed(ImapBackend *backend, const GError *error)
 {
-    gboolean was_ready = backend->was_ready;
-
     backend->lister = NULL;
     if (!backend->has_started) {
         tell_start(backend, error);
@@ -425,14 +527,12 @@ static void lister_closed(ImapBackend *backend, const GError *error)
     backend->is_refused = g_error_matches(error, MAIL_ERROR, MAIL_ERROR_AUTH) ||
                           g_error_matches(error, MAIL_ERROR, MAIL_ERROR_TLS);
     g_message("connection lost: %s", error->message);
-    if (was_ready && !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_TIMEOUT)) {
-        /* Once at once: what waits goes on waiting. */
+    /* At once, what waits goes on waiting. */
+    if (backend->was_ready && !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_TIMEOUT) &&
+        may_at_once(&backend->patience, backend->tried_us))
         connect_lister(backend);
-        return;
-    }
-    cache_set_state(backend->cache, CACHE_OFFLINE, error);
-    cache_wants_fail(backend->cache, error);
-    retry_later(backend);
+    else
+        go_offline(backend, error);
 }
 
 void imap_backend_worker_closed(ImapBackend *backend, ImapWorker *worker, const GError *error)
@@ -487,10 +587,9 @@ ImapBackend *imap_backend_new(Cache *cache, const ImapOptions *options)
     backend->cache = cache;
     backend->options = *options;
     backend->max_bodies = BODY_WORKERS_MAX;
-    backend->retry_ms = RETRY_FIRST_MS;
     backend->bodies = g_ptr_array_new();
     backend->dead = g_ptr_array_new_with_free_func(free_worker);
-    backend->shorts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    backend->lengths = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
     cache_set_backend(cache, &vtable, backend);
     backend->tick_source = g_timeout_add_seconds(TICK_S, on_tick, backend);
     connect_lister(backend);
@@ -507,9 +606,10 @@ void imap_backend_free(ImapBackend *backend)
     imap_worker_free(backend->lister);
     g_ptr_array_unref(backend->bodies);
     g_ptr_array_unref(backend->dead);
-    g_hash_table_unref(backend->shorts);
+    g_hash_table_unref(backend->lengths);
     g_clear_handle_id(&backend->dispatch_source, g_source_remove);
     g_clear_handle_id(&backend->retry_source, g_source_remove);
+    g_clear_handle_id(&backend->body_retry_source, g_source_remove);
     g_clear_handle_id(&backend->tick_source, g_source_remove);
     g_clear_handle_id(&backend->bury_source, g_source_remove);
     g_clear_handle_id(&backend->start_source, g_source_remove);

@@ -14,7 +14,8 @@ void imap_backend_worker_stalled(ImapBackend *backend, ImapWorker *worker, gbool
 /* Frees the worker, later. */
 void imap_backend_worker_closed(ImapBackend *backend, ImapWorker *worker, const GError *error);
 
-/* TRUE the second time that it is asked for this message and section: a literal was shorter than its
- * size told, and is so again (imap/fetch.c). */
-gboolean imap_backend_is_short_again(ImapBackend *backend, guint32 generation, guint32 uid,
-                                     const char *section);
+/* Whether the size of a message has turned out to be a lie; *ret_length: what it is really, or 0
+ * when that is not known yet (imap/fetch.c). */
+gboolean imap_backend_is_in_doubt(ImapBackend *backend, guint32 generation, guint32 uid,
+                                  guint64 *ret_length);
+void imap_backend_set_length(ImapBackend *backend, guint32 generation, guint32 uid, guint64 length);

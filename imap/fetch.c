@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/fetch.c - blocks of messages: wants merged into few FETCHes, and answers checked before a byte
- * of them is believed.
+/* imap/fetch.c - blocks of messages: wants merged into few FETCHes, and answers checked before a
+ * byte of them is believed.
  *
- * What somebody waits for is asked for first, a message a command.  What is read ahead goes together:
- * many small messages in one command with a UID set.  Each answer tells the message's date and size
- * again, which must be those that the index has: so a mailbox that was replaced behind our back cannot
- * put its bytes under another's name.
+ * What somebody waits for is asked for first, a message a command.  What is read ahead goes
+ * together: many small messages in one command with a UID set.  Each answer tells the message's
+ * date and size again, which must be those that the index has: so a mailbox that was replaced
+ * behind our back cannot put its bytes under another's name.
+ *
+ * Where a message does not end where its size says, it is asked for as a whole, once: the length of
+ * that is believed, and from then on nothing that contradicts it.
  */
 #include <string.h>
 
@@ -21,7 +24,6 @@
 /* One message of a job, and who wants what of it. */
 typedef struct {
     guint32 uid;
-    guint n_blocks;
     GArray *wants; /* guint64 */
 } Piece;
 
@@ -32,6 +34,7 @@ typedef struct {
     guint32 first;       /* block */
     guint64 len;         /* octets asked for, from the first block on */
     guint64 n_asked;     /* counted in worker->n_asked */
+    gboolean is_whole;   /* BODY[] as it is, to learn its length */
     GHashTable *pieces;  /* uid -> Piece */
 } FetchJob;
 
@@ -88,8 +91,8 @@ static gboolean is_same_message(const CacheMessage *message, const ImapItems *it
 
 /* Stores the blocks that [start, start + len) covers; @is_end: the section ends there.  FALSE when
  * that is not one. */
-static gboolean put_blocks(FetchJob *fetch, guint32 uid, guint64 start, const char *bytes, gsize len,
-                       gboolean is_end)
+static gboolean put_blocks(FetchJob *fetch, guint32 uid, guint64 start, const char *bytes,
+                           gsize len, gboolean is_end)
 {
     Cache *cache = imap_worker_cache(fetch->job.worker);
     guint64 end = start + len;
@@ -114,33 +117,65 @@ static gboolean put_blocks(FetchJob *fetch, guint32 uid, guint64 start, const ch
     return has_put;
 }
 
-/* The octets that came, against those that were asked for and those that the size promises. */
-static void take_body(FetchJob *fetch, Piece *piece, const ImapItems *items, guint64 size)
-{
-    ImapBackend *backend = fetch->job.worker->backend;
-    guint64 start = items->has_origin ? items->origin : 0;
-    guint64 asked_end = (guint64)fetch->first * CACHE_BLOCK_SIZE + fetch->len;
-    guint64 got_end = start + items->body->full_len;
-    gboolean is_end = got_end < asked_end;
+static void send_end(const FetchJob *fetch, guint32 uid, guint64 length);
 
-    if (start > (guint64)fetch->first * CACHE_BLOCK_SIZE) {
-        piece_gone(fetch, piece, "the server sent other octets than it was asked for");
-        return;
-    }
-    if (is_end && !*fetch->section && got_end < size &&
-        !imap_backend_is_short_again(backend, fetch->generation, piece->uid, fetch->section)) {
-        piece_again(fetch, piece);
-        return;
-    }
-    if (is_end && got_end == 0 && size > 0) {
+/* The whole message, or as much of it as the reader keeps. */
+static void take_whole(FetchJob *fetch, Piece *piece, const ImapItems *items,
+                       const CacheMessage *message)
+{
+    const ImapValue *body = items->body;
+    guint64 length = body->full_len;
+
+    if (length == 0 || (items->has_origin && items->origin)) {
         piece_gone(fetch, piece, "the server sent an empty message for one that is not");
         return;
     }
-    if (put_blocks(fetch, piece->uid, start, items->body->bytes, items->body->len,
-                   is_end && items->body->len == items->body->full_len))
+    if (length < message->size && cache_has(imap_worker_cache(fetch->job.worker), fetch->generation,
+                                            piece->uid, fetch->section, length, 1)) {
+        piece_gone(fetch, piece, "the server sends less than it did before");
+        return;
+    }
+    imap_backend_set_length(fetch->job.worker->backend, fetch->generation, piece->uid, length);
+    put_blocks(fetch, piece->uid, 0, body->bytes, body->len, body->len == length);
+    if (body->len == length) {
         piece_done(fetch, piece, NULL);
-    else
+        return;
+    }
+    send_end(fetch, piece->uid, length);
+    piece_again(fetch, piece);
+}
+
+/* The octets that came, against those that were asked for and those that there are. */
+static void take_body(FetchJob *fetch, Piece *piece, const ImapItems *items,
+                      const CacheMessage *message)
+{
+    ImapBackend *backend = fetch->job.worker->backend;
+    guint64 first = (guint64)fetch->first * CACHE_BLOCK_SIZE;
+    guint64 start = items->has_origin ? items->origin : 0;
+    guint64 got_end = start + items->body->full_len;
+    gboolean is_end = got_end < first + fetch->len;
+    guint64 learned;
+    gboolean is_sure =
+        *fetch->section || message->is_size_proved ||
+        (imap_backend_is_in_doubt(backend, fetch->generation, piece->uid, &learned) && learned);
+    guint64 length =
+        is_sure && !*fetch->section && !message->is_size_proved ? learned : message->size;
+
+    if (start > first) {
+        piece_gone(fetch, piece, "the server sent other octets than it was asked for");
+    } else if (!is_sure && (is_end ? got_end != message->size : got_end > message->size)) {
+        imap_backend_set_length(backend, fetch->generation, piece->uid, 0);
+        piece_again(fetch, piece);
+    } else if (!*fetch->section && first > length) {
+        piece_done(fetch, piece, NULL);
+    } else if (!*fetch->section && (is_end ? got_end != length : got_end > length)) {
+        piece_gone(fetch, piece, "the server sent more or less than there is");
+    } else if (put_blocks(fetch, piece->uid, start, items->body->bytes, items->body->len,
+                          is_end && items->body->len == items->body->full_len)) {
+        piece_done(fetch, piece, NULL);
+    } else {
         piece_gone(fetch, piece, "the server sent less than it was asked for");
+    }
 }
 
 static gboolean fetched(ImapJob *job, const ImapItems *items)
@@ -160,8 +195,10 @@ static gboolean fetched(ImapJob *job, const ImapItems *items)
         piece_gone(fetch, piece, "the server does not have the message any more");
     else if (!is_same_message(&message, items))
         piece_gone(fetch, piece, "the server has another message under its UID");
+    else if (fetch->is_whole)
+        take_whole(fetch, piece, items, &message);
     else
-        take_body(fetch, piece, items, message.size);
+        take_body(fetch, piece, items, &message);
     return TRUE;
 }
 
@@ -187,18 +224,19 @@ static void finish(ImapJob *job, const ImapResponse *response, const GError *err
 typedef struct {
     ImapWorker *worker;
     const CacheBox *box;
-    GQueue *todo;          /* CacheWant, those that somebody waits for first */
-    GHashTable *by_block;  /* uid << 32 | block -> CacheWant of the whole message */
+    GQueue *todo;         /* CacheWant, those that somebody waits for first */
+    GHashTable *by_block; /* uid << 32 | block -> CacheWant of the whole message */
 } Batch;
 
-static FetchJob *fetch_new(Batch *batch, const char *section, guint32 first, guint64 len)
+static FetchJob *fetch_new(ImapWorker *worker, guint32 box, guint32 generation, const char *section,
+                           guint32 first, guint64 len)
 {
-    FetchJob *fetch = imap_job_new(batch->worker, sizeof *fetch, batch->box->id);
+    FetchJob *fetch = imap_job_new(worker, sizeof *fetch, box);
 
     fetch->job.fetched = fetched;
     fetch->job.finish = finish;
     fetch->job.clear = clear;
-    fetch->generation = batch->box->generation;
+    fetch->generation = generation;
     fetch->section = section;
     fetch->first = first;
     fetch->len = len;
@@ -229,15 +267,21 @@ static guint run_length(Batch *batch, const CacheWant *want)
     return n;
 }
 
-static void take_run(Batch *batch, FetchJob *fetch, const CacheWant *want, guint n)
+static Piece *add_piece(FetchJob *fetch, guint32 uid)
 {
     Piece *piece = g_new0(Piece, 1);
+
+    piece->uid = uid;
+    piece->wants = g_array_new(FALSE, FALSE, sizeof(guint64));
+    g_hash_table_insert(fetch->pieces, GUINT_TO_POINTER(uid), piece);
+    return piece;
+}
+
+static void take_run(Batch *batch, FetchJob *fetch, const CacheWant *want, guint n)
+{
+    Piece *piece = add_piece(fetch, want->uid);
     guint64 asked = (guint64)n * CACHE_BLOCK_SIZE;
 
-    piece->uid = want->uid;
-    piece->n_blocks = n;
-    piece->wants = g_array_new(FALSE, FALSE, sizeof(guint64));
-    g_hash_table_insert(fetch->pieces, GUINT_TO_POINTER(piece->uid), piece);
     for (guint i = 0; i < n; i++) {
         const CacheWant *one = i ? pending(batch, want, want->block + i) : want;
 
@@ -254,11 +298,32 @@ static void send(FetchJob *fetch, const MailSet *uids)
     g_autofree char *set = mail_set_format(uids);
 
     imap_command_add(command, set);
-    imap_command_addf(command,
-                      "(INTERNALDATE RFC822.SIZE BODY.PEEK[%s]<%" G_GUINT64_FORMAT
-                      ".%" G_GUINT64_FORMAT ">)",
-                      fetch->section, (guint64)fetch->first * CACHE_BLOCK_SIZE, fetch->len);
+    if (fetch->is_whole)
+        imap_command_add(command, "(INTERNALDATE RFC822.SIZE BODY.PEEK[])");
+    else
+        imap_command_addf(command,
+                          "(INTERNALDATE RFC822.SIZE BODY.PEEK[%s]<%" G_GUINT64_FORMAT
+                          ".%" G_GUINT64_FORMAT ">)",
+                          fetch->section, (guint64)fetch->first * CACHE_BLOCK_SIZE, fetch->len);
     imap_job_send(fetch, command);
+}
+
+static void send_one(FetchJob *fetch, guint32 uid)
+{
+    g_autoptr(MailSet) uids = mail_set_new();
+
+    mail_set_add(uids, uid, uid);
+    send(fetch, uids);
+}
+
+/* For nobody but the cache, which learns from it how long the message is. */
+static void send_end(const FetchJob *fetch, guint32 uid, guint64 length)
+{
+    FetchJob *end = fetch_new(fetch->job.worker, fetch->job.box, fetch->generation, fetch->section,
+                              (guint32)(length / CACHE_BLOCK_SIZE), CACHE_BLOCK_SIZE);
+
+    add_piece(end, uid);
+    send_one(end, uid);
 }
 
 /* One octet more than the message should have: whether it ends there shows then. */
@@ -271,14 +336,32 @@ static guint64 length_to_ask(const CacheMessage *message, const CacheWant *want,
 
 static void send_run(Batch *batch, const CacheWant *want, const CacheMessage *message)
 {
-    g_autoptr(MailSet) uids = mail_set_new();
     guint n = run_length(batch, want);
-    FetchJob *fetch =
-        fetch_new(batch, want->section, want->block, length_to_ask(message, want, n));
+    FetchJob *fetch = fetch_new(batch->worker, batch->box->id, batch->box->generation,
+                                want->section, want->block, length_to_ask(message, want, n));
 
-    mail_set_add(uids, want->uid, want->uid);
     take_run(batch, fetch, want, n);
-    send(fetch, uids);
+    send_one(fetch, want->uid);
+}
+
+/* Whether the length of @message is to be learned before a byte of it is believed. */
+static gboolean is_in_doubt(Batch *batch, const CacheWant *want, const CacheMessage *message)
+{
+    guint64 length;
+
+    return !*want->section && !message->is_size_proved &&
+           imap_backend_is_in_doubt(batch->worker->backend, want->generation, want->uid, &length) &&
+           !length;
+}
+
+static void send_whole(Batch *batch, const CacheWant *want)
+{
+    FetchJob *fetch = fetch_new(batch->worker, batch->box->id, batch->box->generation,
+                                want->section, 0, G_MAXUINT32);
+
+    fetch->is_whole = TRUE;
+    take_run(batch, fetch, want, run_length(batch, want));
+    send_one(fetch, want->uid);
 }
 
 /* The number of blocks of a message that is wanted whole and fits a command; 0 for others. */
@@ -286,7 +369,8 @@ static guint whole(Batch *batch, const CacheWant *want, const CacheMessage *mess
 {
     guint n;
 
-    if (want->block != 0 || *want->section || message->size > (guint64)RUN_MAX * CACHE_BLOCK_SIZE)
+    if (want->block != 0 || *want->section || is_in_doubt(batch, want, message) ||
+        message->size > (guint64)RUN_MAX * CACHE_BLOCK_SIZE)
         return 0;
     n = run_length(batch, want);
     return (guint64)n * CACHE_BLOCK_SIZE >= message->size ? n : 0;
@@ -303,8 +387,8 @@ static void send_group(Batch *batch, const CacheWant *first, guint n_first)
 {
     g_autoptr(MailSet) uids = mail_set_new();
     guint limit = n_first == 1 ? 1 : RUN_MAX, n_messages = 0;
-    FetchJob *fetch =
-        fetch_new(batch, first->section, 0, (guint64)limit * CACHE_BLOCK_SIZE + 1);
+    FetchJob *fetch = fetch_new(batch->worker, batch->box->id, batch->box->generation,
+                                first->section, 0, (guint64)limit * CACHE_BLOCK_SIZE + 1);
     guint64 bytes = 0;
 
     for (GList *link = batch->todo->head; link && n_messages < GROUP_MAX && bytes < GROUP_BYTES;
@@ -337,6 +421,10 @@ static void send_want(Batch *batch, const CacheWant *want)
         cache_want_done(imap_worker_cache(batch->worker), want->id, gone);
         return;
     }
+    if (is_in_doubt(batch, want, &message)) {
+        send_whole(batch, want);
+        return;
+    }
     n = want->n_waiting ? 0 : whole(batch, want, &message);
     if (n)
         send_group(batch, want, n);
@@ -346,7 +434,8 @@ static void send_want(Batch *batch, const CacheWant *want)
 
 static void collect(Batch *batch, gboolean are_waited_for)
 {
-    for (GList *link = cache_wants(imap_worker_cache(batch->worker))->head; link; link = link->next) {
+    for (GList *link = cache_wants(imap_worker_cache(batch->worker))->head; link;
+         link = link->next) {
         CacheWant *want = link->data;
 
         if (want->kind != CACHE_WANT_BLOCK || want->box != batch->box->id || want->is_taken ||

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* imap/imap.h - an IMAP account as the backend of a cache.
  *
- * Connects, logs in, lists the mailboxes, and from then on fulfils the cache's wants and tells it the
- * news, reconnecting as needed.  Thread: engine.
+ * Connects, logs in, lists the mailboxes, and from then on fulfils the cache's wants and tells it
+ * the news, reconnecting as needed.  Thread: engine.
  */
 #pragma once
 

@@ -27,7 +27,7 @@ typedef struct {
     GHashTable *places;  /* where entries are in the tree */
     GPtrArray *prefixes; /* of our own namespaces */
     guint n_jobs;
-    gboolean is_simple;  /* the server does not take LIST with RETURN */
+    gboolean is_simple; /* the server does not take LIST with RETURN */
     gboolean has_asked_prefixes;
     GError *error;
     void (*done)(ImapWorker *worker, const GError *error);
@@ -349,8 +349,8 @@ static gboolean on_quota(ImapJob *job, const ImapResponse *response)
     for (const ImapValue *value = resources ? resources->first : NULL; value; value = value->next)
         if (imap_value_is(value, "STORAGE") && value->next && value->next->next &&
             imap_value_number(value->next, &quota.used) &&
-            imap_value_number(value->next->next, &quota.limit) &&
-            quota.used < G_MAXUINT64 / 1024 && quota.limit < G_MAXUINT64 / 1024) {
+            imap_value_number(value->next->next, &quota.limit) && quota.used < G_MAXUINT64 / 1024 &&
+            quota.limit < G_MAXUINT64 / 1024) {
             quota.used *= 1024;
             quota.limit *= 1024;
             cache_put_quota(imap_worker_cache(job->worker), &quota);

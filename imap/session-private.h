@@ -7,9 +7,9 @@
 typedef struct {
     ImapCommand *command;
     char *tag;
-    guint next_piece;      /* the first piece not sent */
-    gboolean is_alone;     /* nothing may be sent behind it before it is answered */
-    gint64 deadline_us;    /* for the whole answer */
+    guint next_piece;   /* the first piece not sent */
+    gboolean is_alone;  /* nothing may be sent behind it before it is answered */
+    gint64 deadline_us; /* for the whole answer */
     ImapDoneFunc done;
     gpointer data;
     void (*on_continue)(ImapSession *session, const char *text); /* answers a "+" */
@@ -33,7 +33,7 @@ struct ImapSession {
     guint n_tags;
     const guint8 *unread; /* received and not yet read: bytes behind the response at hand */
     gsize n_unread;
-    gint64 heard_us;  /* when the server was last heard, or had to begin to speak */
+    gint64 heard_us; /* when the server was last heard, or had to begin to speak */
     guint watch_source;
     int n_calls; /* events being called: then free() is put off */
     gboolean is_freed;
@@ -52,7 +52,14 @@ void imap_session_become_ready(ImapSession *session);
 /* Bytes that answer a "+". */
 void imap_session_write_line(ImapSession *session, const char *line);
 
+/* As imap_error_new(), but silent where the server repeats the password. */
+GError *imap_session_explain(const ImapSession *session, const ImapResponse *response,
+                             const char *doing);
+
 /* --- login.c --- */
+
+/* Whether @text holds the password, as it is or as it was sent. */
+gboolean imap_login_is_told(const ImapSession *session, const char *text);
 
 /* From the greeting to ready. */
 void imap_login_greeted(ImapSession *session, const ImapResponse *greeting);

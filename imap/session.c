@@ -276,11 +276,21 @@ void imap_session_become_ready(ImapSession *session)
 
 /* --- responses --- */
 
-static GError *explain(const ImapFlight *flight, const ImapResponse *response)
+GError *imap_session_explain(const ImapSession *session, const ImapResponse *response,
+                             const char *doing)
+{
+    ImapResponse silenced = *response;
+
+    if (imap_login_is_told(session, response->text))
+        silenced.text = "(words that hold the password)";
+    return imap_error_new(&silenced, doing);
+}
+
+static GError *explain(ImapSession *session, const ImapFlight *flight, const ImapResponse *response)
 {
     g_autofree char *doing = g_ascii_strdown(imap_command_name(flight->command), -1);
 
-    return imap_error_new(response, doing);
+    return imap_session_explain(session, response, doing);
 }
 
 static ImapFlight *flight_of(ImapSession *session, const char *tag)
@@ -304,7 +314,7 @@ static void on_tagged(ImapSession *session, const ImapResponse *response)
         return;
     }
     if (!g_str_equal(response->name, "OK"))
-        error = explain(flight, response);
+        error = explain(session, flight, response);
     if (error && !g_str_equal(response->name, "NO") && !g_str_equal(response->name, "BAD")) {
         imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an answer that is no OK, NO or BAD");
         return;
@@ -335,7 +345,8 @@ static void log_alert(ImapSession *session, const ImapResponse *response)
 {
     g_autofree char *text = imap_clean_text(response->text);
 
-    g_message("%s says: %s", session->options->account->host, text);
+    if (!imap_login_is_told(session, response->text))
+        g_message("%s says: %s", session->options->account->host, text);
 }
 
 static void on_untagged(ImapSession *session, const ImapResponse *response)
@@ -343,7 +354,7 @@ static void on_untagged(ImapSession *session, const ImapResponse *response)
     g_autoptr(GError) error = NULL;
 
     if (g_str_equal(response->name, "BYE")) {
-        error = imap_error_new(response, session->options->account->host);
+        error = imap_session_explain(session, response, session->options->account->host);
         imap_session_fail(session, error);
         return;
     }

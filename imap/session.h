@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* imap/session.h - one connection to an IMAP server.
  *
- * Connects, logs in, keeps commands in flight, matches answers to commands, notices when the link dies.
- * Knows nothing of which mailbox is wanted by whom (imap/backend.c), nor what answers mean
+ * Connects, logs in, keeps commands in flight, matches answers to commands, notices when the link
+ * dies. Knows nothing of which mailbox is wanted by whom (imap/backend.c), nor what answers mean
  * (imap/sync.c, imap/fetch.c).
  *
  *      connecting -> greeting -> [STARTTLS] -> login -> ready -> closed
@@ -51,7 +51,8 @@ ImapLiteralMode imap_session_literal_mode(const ImapSession *session);
 guint imap_session_n_commands(const ImapSession *session);
 
 /* Sends @command (taken) as soon as those before it allow. */
-void imap_session_send(ImapSession *session, ImapCommand *command, ImapDoneFunc done, gpointer data);
+void imap_session_send(ImapSession *session, ImapCommand *command, ImapDoneFunc done,
+                       gpointer data);
 /* Sends COMPRESS where offered; what is sent later waits for its answer (RFC 4978). */
 void imap_session_compress(ImapSession *session);
 /* Sends LOGOUT, and does not wait. */

@@ -26,6 +26,7 @@ struct ImapSync {
     gboolean with_uids;
     gboolean was_known;   /* there is a generation to compare with */
     gboolean is_other;    /* the samples say so */
+    gboolean is_replaced; /* what was known has been given up */
     gboolean is_narrowed; /* the list of new UIDs was asked for already */
     CacheSync known;
     char *known_mailboxid;
@@ -159,16 +160,26 @@ static void on_search(UidsJob *uids, const ImapValue *value)
             mail_set_add(uids->set, (guint32)uid, (guint32)uid);
 }
 
-/* "* ESEARCH (TAG "A1") UID ALL 2:3,6" (RFC 4731) */
-static void on_esearch(UidsJob *uids, const ImapValue *value)
+/* "* ESEARCH (TAG "A1") UID ALL 2:3,6" (RFC 4731).  FALSE when there is no sense in it. */
+static gboolean on_esearch(UidsJob *uids, const ImapValue *value)
 {
     for (; value && value->next; value = value->next) {
         const char *text = imap_value_is(value, "ALL") ? imap_value_text(value->next) : NULL;
         g_autoptr(MailSet) set = text ? mail_set_parse(text, MESSAGES_MAX) : NULL;
 
+        if (text && !set)
+            return FALSE;
         if (set)
             add_all(uids->set, set);
     }
+    return TRUE;
+}
+
+static void fail_list(struct ImapSync *sync)
+{
+    if (!sync->error)
+        sync->error = g_error_new(MAIL_ERROR, MAIL_ERROR_PROTOCOL,
+                                  "list the messages: the server's list makes no sense");
 }
 
 static gboolean on_uids(ImapJob *job, const ImapResponse *response)
@@ -178,10 +189,10 @@ static gboolean on_uids(ImapJob *job, const ImapResponse *response)
 
     if (g_str_equal(response->name, "SEARCH"))
         on_search(uids, response->values);
-    else if (g_str_equal(response->name, "ESEARCH"))
-        on_esearch(uids, response->values);
-    else
+    else if (!g_str_equal(response->name, "ESEARCH"))
         return FALSE;
+    else if (!on_esearch(uids, response->values) && sync)
+        fail_list(sync);
     if (sync && !sync->error && (response->is_cut || mail_set_count(uids->set) > MESSAGES_MAX))
         sync->error = g_error_new(MAIL_ERROR, MAIL_ERROR_TOO_BIG,
                                   "list the messages: there are more than %d", MESSAGES_MAX);
@@ -196,6 +207,9 @@ static void finish_uids(ImapJob *job, const ImapResponse *response, const GError
     if (sync && !error) {
         add_all(uids->is_all ? sync->uids : sync->came, uids->set);
         sync->has_uids |= uids->is_all;
+        /* Nothing is not believed so easily: a whole mailbox would be forgotten. */
+        if (uids->is_all && !uids->set->len && job->worker->told.exists)
+            fail_list(sync);
     }
     step_done(job->worker, error);
 }
@@ -348,7 +362,8 @@ static gboolean is_known_box(const ImapWorker *worker)
 
     if (!sync->was_known || sync->is_other || told->uidvalidity != sync->known.uidvalidity)
         return FALSE;
-    if (!told->uidvalidity && !sync->known.is_proved)
+    /* Without UIDVALIDITY it is ours only until we leave. */
+    if (!told->uidvalidity && !worker->is_synced && !sync->is_replaced)
         return FALSE;
     return !told->mailboxid || !sync->known_mailboxid ||
            g_str_equal(told->mailboxid, sync->known_mailboxid);
@@ -432,6 +447,7 @@ static void replace(ImapWorker *worker)
     sync->known.mailboxid = sync->known_mailboxid = g_strdup(sync->known.mailboxid);
     sync->known.is_proved = sync->was_known = TRUE;
     sync->is_other = FALSE;
+    sync->is_replaced = TRUE;
     g_array_set_size(sync->changes, 0);
     g_clear_pointer(&sync->checked, g_array_unref);
 }

@@ -219,7 +219,7 @@ ImapWorker *imap_worker_new(ImapBackend *backend, gboolean does_lists, gboolean 
     worker->backend = backend;
     worker->does_lists = does_lists;
     worker->does_bodies = does_bodies;
-    worker->used_us = g_get_monotonic_time();
+    worker->used_us = worker->born_us = g_get_monotonic_time();
     worker->session = imap_session_new(imap_backend_options(backend), &events, worker);
     return worker;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/worker.h - a connection at work for the cache: which mailbox it is in, and the jobs in flight.
+/* imap/worker.h - a connection at work for the cache: which mailbox it is in, and the jobs in
+ * flight.
  *
- * A job is one command with what its answer is for.  Servers answer commands in their order, so what
- * comes untagged belongs to the oldest job, and the mailbox is the one of the last EXAMINE that is no
- * longer ahead.
+ * A job is one command with what its answer is for.  Servers answer commands in their order, so
+ * what comes untagged belongs to the oldest job, and the mailbox is the one of the last EXAMINE
+ * that is no longer ahead.
  */
 #pragma once
 
@@ -38,18 +39,19 @@ typedef struct {
 struct ImapWorker {
     struct ImapBackend *backend;
     ImapSession *session;
-    gboolean does_lists;  /* listings, syncs and short commands */
+    gboolean does_lists; /* listings, syncs and short commands */
     gboolean does_bodies;
     GQueue jobs;
 
-    guint32 box;          /* the mailbox that answers concern; 0: none */
-    gboolean is_in_box;   /* the EXAMINE of box succeeded, and it is the one that the cache knows */
-    gboolean is_synced;   /* the cache has what the server told since */
-    gboolean is_dirty;    /* messages went by sequence number: only a new list of UIDs tells which */
+    guint32 box;        /* the mailbox that answers concern; 0: none */
+    gboolean is_in_box; /* the EXAMINE of box succeeded, and it is the one that the cache knows */
+    gboolean is_synced; /* the cache has what the server told since */
+    gboolean is_dirty;  /* messages went by sequence number: only a new list of UIDs tells which */
     ImapTold told;
     struct ImapSync *sync; /* at work */
     guint64 n_asked;       /* octets of bodies asked for and not yet answered */
     gint64 used_us;        /* when a job was last sent */
+    gint64 born_us;
 };
 
 /* @size of the extended struct, whose first member is the ImapJob. */
@@ -74,8 +76,8 @@ MailFlags imap_flags_parse(Cache *cache, const ImapValue *list);
 
 /* --- examine.c --- */
 
-/* Enters @box: EXAMINE, with QRESYNC or CONDSTORE where @known and the server allow.  @done gets the
- * result once; worker->told is filled.  FALSE when there is no such box to examine. */
+/* Enters @box: EXAMINE, with QRESYNC or CONDSTORE where @known and the server allow.  @done gets
+ * the result once; worker->told is filled.  FALSE when there is no such box to examine. */
 gboolean imap_examine(ImapWorker *worker, guint32 box, const CacheSync *known,
                       void (*done)(ImapWorker *worker, const GError *error));
 
@@ -85,7 +87,8 @@ gboolean imap_examine(ImapWorker *worker, guint32 box, const CacheSync *known,
  * wants for it. */
 void imap_sync_start(ImapWorker *worker, guint32 box, gboolean with_uids);
 void imap_sync_free(struct ImapSync *sync);
-/* TRUE when a sync is at work that takes the flags; they are put when it is known what mailbox it is. */
+/* TRUE when a sync is at work that takes the flags; they are put when it is known what mailbox it
+ * is. */
 gboolean imap_sync_fetched(ImapWorker *worker, const ImapItems *items);
 void imap_sync_vanished(ImapWorker *worker, const ImapResponse *response);
 

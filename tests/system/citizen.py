@@ -90,6 +90,8 @@ class Citizen:
                 return
 
     def answer(self, peer: Peer, command: Command) -> Optional[str]:
+        if command.name.startswith("UID ") and peer.box is None:
+            return "BAD no mailbox is open"
         handler = getattr(self, "do_" + command.name.lower().replace(" ", "_"), None)
         return handler(peer, command) if handler else "BAD unknown command"
 

@@ -135,12 +135,13 @@ class Mount:
     def signal(self, number: int) -> None:
         signal_all([self.pid], number)
 
-    def kill(self) -> None:
-        """kill -9, and cleans up the mountpoint, which is left behind dead."""
+    def kill(self, clean: bool = True) -> None:
+        """kill -9; `clean` also takes away the mount, which is left behind dead."""
         self._expected_code = None
         self.signal(signal.SIGKILL)
         self.wait()
-        run(["fusermount3", "-u", "-z", self.path], user=self.home.user)
+        if clean:
+            run(["fusermount3", "-u", "-z", self.path], user=self.home.user)
 
     def wait(self) -> None:
         """Waits for the daemon's end; if it does not come, says where it is, and kills it."""

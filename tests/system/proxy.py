@@ -22,7 +22,8 @@ class Counts:
     """What passed.  A turn is a burst of client bytes after server bytes, in one connection.
 
     To count the round trips that a client waits for, give the proxy a delay: without one a reply
-    may slip in between two commands that were sent together.
+    may slip in between two commands that were sent together.  Connections that were dropped at
+    once count, too.
     """
 
     bytes_up: int = 0

@@ -208,12 +208,12 @@ class Engine:
 
     def _accept(self, *_) -> None:
         client, _ = self.listener.accept()
+        self.totals["connections"] += 1
         if self.dropping:
             client.close()
             return
         _tune(client)
         link = Link(next(self.numbers), client, time.monotonic() + 2 * self.one_way)
-        self.totals["connections"] += 1
         self.links.add(link)
         heapq.heappush(self.opening, (link.opens_at, link.number, link))
         self._watch_link(link)
