@@ -60,14 +60,35 @@ static void on_listing_changed(guint32 id, gpointer data)
     fs_notify_inode(fs->notifier, dir_ino(FS_KIND_UID_BOX, id));
 }
 
+static guint64 message_key(guint32 generation, guint32 uid)
+{
+    return (guint64)generation << 32 | uid;
+}
+
 static void on_size_corrected(guint32 id, guint32 uid, gpointer data)
 {
     Fs *fs = data;
     guint32 generation = cache_box(fs->cache, id)->generation;
     static const FsKind kinds[] = {FS_KIND_MESSAGE, FS_KIND_ALIAS, FS_KIND_UID_MESSAGE};
+    guint64 key = message_key(generation, uid);
 
     for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
         fs_notify_inode(fs->notifier, fs_node_pack((FsNode){kinds[i], generation, uid}));
+    g_hash_table_insert(fs->resized, g_memdup2(&key, sizeof key),
+                        GUINT_TO_POINTER(fs_notifier_mark(fs->notifier)));
+}
+
+gboolean fs_is_resizing(Fs *fs, guint32 generation, guint32 uid)
+{
+    guint64 key = message_key(generation, uid);
+    gpointer mark;
+
+    if (!g_hash_table_lookup_extended(fs->resized, &key, NULL, &mark))
+        return FALSE;
+    if (!fs_notifier_has_told(fs->notifier, GPOINTER_TO_UINT(mark)))
+        return TRUE;
+    g_hash_table_remove(fs->resized, &key);
+    return FALSE;
 }
 
 static void on_box_replaced(guint32 id, guint32 old_generation, gpointer data)

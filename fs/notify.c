@@ -26,6 +26,8 @@ struct FsNotifier {
     struct fuse_session *session;
     GAsyncQueue *notes;
     GThread *thread;
+    guint n_pushed;
+    guint n_told; /* atomic */
 };
 
 static void tell(struct fuse_session *session, const Note *note)
@@ -54,6 +56,7 @@ static gpointer run(gpointer data)
 
         is_stopped = note->kind == NOTE_STOP;
         tell(notifier->session, note);
+        g_atomic_int_inc(&notifier->n_told);
     }
     return NULL;
 }
@@ -77,7 +80,18 @@ static void push(FsNotifier *notifier, NoteKind kind, guint64 ino, guint64 child
     note->ino = ino;
     note->child = child;
     memcpy(note->name, name, size);
+    notifier->n_pushed++;
     g_async_queue_push(notifier->notes, note);
+}
+
+guint fs_notifier_mark(const FsNotifier *notifier)
+{
+    return notifier->n_pushed;
+}
+
+gboolean fs_notifier_has_told(const FsNotifier *notifier, guint mark)
+{
+    return (gint)((guint)g_atomic_int_get(&notifier->n_told) - mark) >= 0;
 }
 
 void fs_notifier_free(FsNotifier *notifier)

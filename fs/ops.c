@@ -169,9 +169,10 @@ static gboolean is_refused(FsRequest *request)
            fs_guard_refuses(fuse_req_ctx(request->req)->pid);
 }
 
-/* A message that turned out longer than we said while it was being read: the reader may have
- * settled for the old size already, and would take a part for the whole. */
-static gboolean has_grown(FsRequest *request)
+/* Whether the size of a message turned out to be another than we said while it was being read: the
+ * reader may have settled for the old one, and would take a part for the whole; and the kernel
+ * fills up with zeros to the old end until it has heard of the new one. */
+static gboolean is_size_in_flux(FsRequest *request)
 {
     CacheMessage message;
 
@@ -179,7 +180,8 @@ static gboolean has_grown(FsRequest *request)
         return FALSE;
     if (request->first_size == G_MAXUINT64)
         request->first_size = message.size;
-    return message.size > request->first_size;
+    return message.size != request->first_size ||
+           fs_is_resizing(request->fs, request->node.number, request->node.uid);
 }
 
 static void run_read(FsRequest *request)
@@ -196,7 +198,7 @@ static void run_read(FsRequest *request)
         fs_answer_error(request, EACCES);
         return;
     }
-    if (has_grown(request)) {
+    if (is_size_in_flux(request)) {
         fs_answer_error(request, EIO);
         return;
     }

@@ -25,7 +25,9 @@ struct Fs {
     FsTree *tree;
     FsFailures *failures;
     GHashTable *shown; /* generations of which the kernel may know names */
-    char *status;      /* the text of .mailfs/status as it was last looked at */
+    GHashTable
+        *resized; /* messages whose new size the kernel may not know: key -> notifier's mark */
+    char *status; /* the text of .mailfs/status as it was last looked at */
     uid_t uid;
     gid_t gid;
 };
@@ -139,9 +141,15 @@ void fs_notify_inode(FsNotifier *notifier, guint64 ino);
 void fs_notify_entry(FsNotifier *notifier, guint64 parent, const char *name);
 void fs_notify_gone(FsNotifier *notifier, guint64 parent, guint64 child, const char *name);
 
+/* The notes of so far, and whether the kernel was told all of them. */
+guint fs_notifier_mark(const FsNotifier *notifier);
+gboolean fs_notifier_has_told(const FsNotifier *notifier, guint mark);
+
 /* --- news.c: what the cache tells, translated for the notifier --- */
 
 extern const CacheNews fs_news;
+/* Whether the kernel may still believe in an older size of the message. */
+gboolean fs_is_resizing(Fs *fs, guint32 generation, guint32 uid);
 
 /* --- errors.c --- */
 

@@ -99,9 +99,11 @@ static void fail(FsRequest *request, const GError *error)
     g_autofree char *line =
         g_strdup_printf("%s %s%s%s: %s", request->verb, path, request->name ? "/" : "",
                         request->name ? request->name : "", error->message);
+    int code = fs_errno(error);
 
     fs_failures_add(request->fs->failures, line);
-    fs_answer_error(request, fs_errno(error));
+    /* Only a name can be absent; of a listing, ENOENT would mean that it ends here. */
+    fs_answer_error(request, code == ENOENT && !request->name ? ESTALE : code);
 }
 
 /* --- waiting --- */

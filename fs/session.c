@@ -77,6 +77,7 @@ Fs *fs_new(Cache *cache, const FsOptions *options, GError **error)
     fs->gid = getgid();
     fs->failures = fs_failures_new();
     fs->shown = g_hash_table_new(NULL, NULL);
+    fs->resized = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     fs->session = make_session(fs);
     if (!fs->session) {
         g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "make the FUSE session: libfuse refused");
@@ -146,6 +147,7 @@ void fs_free(Fs *fs)
     fs_tree_free(fs->tree);
     fs_failures_free(fs->failures);
     g_hash_table_unref(fs->shown);
+    g_hash_table_unref(fs->resized);
     free(fs->buffer.mem);
     g_free(fs->status);
     g_free(fs->source);

@@ -507,20 +507,20 @@ static void body_closed(ImapBackend *backend, ImapWorker *worker, const GError *
 
     if (!g_ptr_array_remove(backend->bodies, worker))
         return;
-    if (was_used && !may_at_once(&backend->body_patience, worker->born_us)) {
-        g_message("connection lost: %s", error->message);
-        give_up_bodies(backend, error);
-    }
-    if (!was_used && imap_worker_is_ready(backend->lister)) {
+    if (!was_used && imap_session_is_greeted(worker->session) &&
+        imap_worker_is_ready(backend->lister)) {
         g_message("no further connection: %s", error->message);
         do_without_another(backend);
+    } else if (!may_at_once(&backend->body_patience, worker->born_us)) {
+        g_message("connection lost: %s", error->message);
+        give_up_bodies(backend, error);
     }
 }
 
 static void lister_closed(ImapBackend *backend, const GError *error)
 {
     backend->lister = NULL;
-    if (!backend->has_started) {
+    if (!backend->has_started || backend->start_error) {
         tell_start(backend, error);
         return;
     }

@@ -15,7 +15,7 @@ static void begin(ImapJob *job)
     ImapWorker *worker = job->worker;
 
     worker->box = job->box;
-    worker->is_in_box = worker->is_synced = worker->is_dirty = FALSE;
+    worker->is_in_box = worker->is_synced = worker->is_dirty = worker->has_new_flags = FALSE;
     g_free(worker->told.mailboxid);
     worker->told = (ImapTold){0};
 }

@@ -175,6 +175,11 @@ gboolean imap_session_is_ready(const ImapSession *session)
     return session->is_ready;
 }
 
+gboolean imap_session_is_greeted(const ImapSession *session)
+{
+    return session->is_greeted;
+}
+
 gboolean imap_session_is_closed(const ImapSession *session)
 {
     return session->is_closed;

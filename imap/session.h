@@ -41,6 +41,8 @@ void imap_session_free(ImapSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSession, imap_session_free)
 
 gboolean imap_session_is_ready(const ImapSession *session);
+/* Whether the server said anything at all. */
+gboolean imap_session_is_greeted(const ImapSession *session);
 gboolean imap_session_is_closed(const ImapSession *session);
 /* Whether the server has @capability (upper case) now, in this state. */
 gboolean imap_session_has(const ImapSession *session, const char *capability);

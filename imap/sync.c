@@ -458,6 +458,21 @@ static gboolean went_back(const ImapWorker *worker)
     return worker->told.modseq && worker->told.modseq < worker->sync->known.modseq;
 }
 
+/* Somebody else changed flags, and the server told by sequence number of which messages. */
+static gboolean ask_for_new_flags(ImapWorker *worker)
+{
+    guint64 modseq = worker->sync->known.modseq;
+
+    if (!worker->has_new_flags)
+        return FALSE;
+    worker->has_new_flags = FALSE;
+    if (modseq && imap_worker_has(worker, "CONDSTORE"))
+        send_changed_flags(worker, modseq);
+    else
+        send_all_flags(worker);
+    return TRUE;
+}
+
 static void conclude(ImapWorker *worker)
 {
     Cache *cache = imap_worker_cache(worker);
@@ -481,6 +496,8 @@ static void conclude(ImapWorker *worker)
         send_search(worker, 1);
         return;
     }
+    if (ask_for_new_flags(worker))
+        return;
     if (has_gap(worker, is_complete))
         return;
     worker->is_synced = TRUE;

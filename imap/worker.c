@@ -125,7 +125,7 @@ static void on_fetch(ImapWorker *worker, const ImapResponse *response)
     if (!imap_items_parse(response->values, &items))
         return;
     if (!(items.present & IMAP_ITEM_UID)) {
-        worker->is_dirty = TRUE;
+        worker->has_new_flags = TRUE;
         return;
     }
     for (GList *link = worker->jobs.head; link; link = link->next) {

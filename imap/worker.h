@@ -47,6 +47,7 @@ struct ImapWorker {
     gboolean is_in_box; /* the EXAMINE of box succeeded, and it is the one that the cache knows */
     gboolean is_synced; /* the cache has what the server told since */
     gboolean is_dirty;  /* messages went by sequence number: only a new list of UIDs tells which */
+    gboolean has_new_flags; /* told by sequence number: which messages they are of is to be asked */
     ImapTold told;
     struct ImapSync *sync; /* at work */
     guint64 n_asked;       /* octets of bodies asked for and not yet answered */
