@@ -246,7 +246,7 @@ static const struct {
     {"/reading/fails/tls", MAIL_ERROR_TLS, EACCES},
     {"/reading/fails/rights", MAIL_ERROR_PERMISSION, EACCES},
     {"/reading/fails/gone", MAIL_ERROR_GONE, ESTALE},
-    {"/reading/fails/absent", MAIL_ERROR_NOT_FOUND, ENOENT},
+    {"/reading/fails/absent", MAIL_ERROR_NOT_FOUND, ESTALE}, /* of an open file */
     {"/reading/fails/busy", MAIL_ERROR_BUSY, EBUSY},
     {"/reading/fails/protocol", MAIL_ERROR_PROTOCOL, EIO},
     {"/reading/fails/local", MAIL_ERROR_LOCAL, EIO},
