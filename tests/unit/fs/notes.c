@@ -16,7 +16,7 @@ static void check_notes(Mount *mount, const char *expected)
 /* The kernel knows the names of INBOX; what was told until then is forgotten. */
 static void show_inbox(Mount *mount)
 {
-    g_autofree char *names = mount_list(mount, mount_ino(mount, "INBOX"));
+    g_free(mount_list(mount, mount_ino(mount, "INBOX")));
 
     g_free(mount_take_notes(mount));
 }
