@@ -178,7 +178,7 @@ CacheMessage *box_row(Cache *cache, Box *box, guint32 uid)
 
 static gboolean is_offline_but_known(Cache *cache, const Box *box)
 {
-    return cache->state != CACHE_ONLINE && box->pub.generation;
+    return (cache->state != CACHE_ONLINE || wants_are_in_vain(cache)) && box->pub.generation;
 }
 
 CacheAnswer cache_box_is_fresh(Cache *cache, guint32 id, gint64 max_age_us, guint64 *ret_want,

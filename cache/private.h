@@ -221,6 +221,8 @@ guint32 blocks_highest_generation(Blocks *blocks);
 void wants_init(Cache *cache);
 void wants_free(Cache *cache);
 guint wants_count(Cache *cache);
+/* Whether somebody has just waited for the server in vain: others need not begin to. */
+gboolean wants_are_in_vain(Cache *cache);
 /* CACHE_WAIT with the id of the want that @wanted describes, made if need be; CACHE_FAILED when
  * offline. */
 CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_want, GError **error);

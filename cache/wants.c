@@ -142,7 +142,7 @@ static GError *timeout_error(Cache *cache)
 
 /* The kernel asks for a page again when its read-ahead failed: one call of a program would wait
  * twice. */
-static gboolean has_just_timed_out(Cache *cache)
+gboolean wants_are_in_vain(Cache *cache)
 {
     gint64 then = cache->wants->timed_out_us;
 
@@ -223,7 +223,7 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
         tell_backend(cache);
         return CACHE_FAILED;
     }
-    if (has_just_timed_out(cache)) {
+    if (wants_are_in_vain(cache)) {
         g_propagate_error(error, timeout_error(cache));
         return CACHE_FAILED;
     }

@@ -63,12 +63,16 @@ static void stop(Program *program, const GError *error)
 static NetSecret *get_secret(const Options *options, const char *url, GError **error)
 {
     g_autofree char *prompt = g_strdup_printf("Password for %s: ", url);
+    NetSecret *secret;
 
     if (options->password_command)
         return net_secret_from_command(options->password_command, PASSWORD_TIMEOUT_S, error);
     if (options->password_file)
         return net_secret_from_file(options->password_file, error);
-    return net_secret_from_tty(prompt, error);
+    secret = net_secret_from_tty(prompt, error);
+    if (!secret)
+        g_prefix_error(error, "without -o password_command= or -o password_file=: ");
+    return secret;
 }
 
 static Cache *open_cache(const Program *program, GError **error)

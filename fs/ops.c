@@ -6,6 +6,7 @@
 
 #include "fs/private.h"
 
+#define READ_MAX       ((gsize)1024 * 1024) /* more than the kernel ever asks for at once */
 #define READAHEAD_MAX  (128 * 1024)
 #define BACKGROUND_MAX 512 /* requests that may wait without the kernel holding others back */
 #define DOT_TIMEOUT    3600.0
@@ -187,7 +188,7 @@ static gboolean is_size_in_flux(FsRequest *request)
 static void run_read(FsRequest *request)
 {
     const FsView *view = fs_view(request->node.kind);
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GByteArray) bytes = NULL;
     CacheAnswer answer;
 
     if (!view->read) {
@@ -202,6 +203,7 @@ static void run_read(FsRequest *request)
         fs_answer_error(request, EIO);
         return;
     }
+    bytes = g_byte_array_sized_new((guint)MIN(request->size, READ_MAX));
     answer = view->read(request, request->node, (guint64)request->offset, request->size, bytes);
     if (answer == CACHE_FOUND)
         fs_answer_bytes(request, bytes->data, bytes->len);

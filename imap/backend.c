@@ -153,7 +153,8 @@ static void dispatch_lister(ImapBackend *backend)
     ImapWorker *worker = backend->lister;
     const CacheWant *want;
 
-    if (!imap_worker_is_ready(worker) || !backend->has_started)
+    /* Before, it is not known yet what could be enabled. */
+    if (!imap_worker_is_ready(worker) || !worker->has_listed)
         return;
     dispatch_account_wants(backend);
     want = worker->sync || worker->jobs.length >= LIST_JOBS_MAX ? NULL : next_want(backend, worker);
@@ -394,6 +395,7 @@ static void on_listed(ImapWorker *worker, const GError *error)
             leave_lister(backend, error);
         return;
     }
+    worker->has_listed = TRUE;
     cache_set_state(backend->cache, CACHE_ONLINE, NULL);
     tell_start(backend, NULL);
     imap_backend_dispatch_later(backend);

@@ -63,12 +63,11 @@ static void piece_done(FetchJob *fetch, Piece *piece, const GError *error)
     g_hash_table_remove(fetch->pieces, GUINT_TO_POINTER(piece->uid));
 }
 
+/* Another command will ask for it. */
 static void piece_again(FetchJob *fetch, Piece *piece)
 {
-    Cache *cache = imap_worker_cache(fetch->job.worker);
-
     for (guint i = 0; i < piece->wants->len; i++)
-        cache_want_put_back(cache, g_array_index(piece->wants, guint64, i));
+        imap_job_put_back(&fetch->job, g_array_index(piece->wants, guint64, i));
     g_hash_table_remove(fetch->pieces, GUINT_TO_POINTER(piece->uid));
 }
 
@@ -97,7 +96,6 @@ static gboolean put_blocks(FetchJob *fetch, guint32 uid, guint64 start, const ch
     Cache *cache = imap_worker_cache(fetch->job.worker);
     guint64 end = start + len;
     guint64 number = MAX(fetch->first, (start + CACHE_BLOCK_SIZE - 1) / CACHE_BLOCK_SIZE);
-
     gboolean has_put = FALSE;
 
     for (; number <= G_MAXUINT32; number++) {

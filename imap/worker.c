@@ -32,14 +32,27 @@ void imap_job_take(ImapJob *job, const CacheWant *want)
     cache_want_take(imap_worker_cache(job->worker), want->id);
 }
 
-void imap_job_want_done(ImapJob *job, guint64 want, const GError *error)
+/* Whether the job had taken it. */
+static gboolean release(ImapJob *job, guint64 want)
 {
     for (guint i = 0; i < job->wants->len; i++)
         if (g_array_index(job->wants, guint64, i) == want) {
             g_array_remove_index_fast(job->wants, i);
-            cache_want_done(imap_worker_cache(job->worker), want, error);
-            return;
+            return TRUE;
         }
+    return FALSE;
+}
+
+void imap_job_want_done(ImapJob *job, guint64 want, const GError *error)
+{
+    if (release(job, want))
+        cache_want_done(imap_worker_cache(job->worker), want, error);
+}
+
+void imap_job_put_back(ImapJob *job, guint64 want)
+{
+    if (release(job, want))
+        cache_want_put_back(imap_worker_cache(job->worker), want);
 }
 
 void imap_job_wants_done(ImapJob *job, const GError *error)
@@ -177,12 +190,26 @@ static void on_size(ImapWorker *worker, const ImapResponse *response)
     }
 }
 
+/* Mostly the oldest job's; but a server may tell the result of a search before it says OK to the
+ * FETCH in front.  What is behind an EXAMINE that has not begun cannot have been answered. */
+static gboolean is_taken_by_job(ImapWorker *worker, const ImapResponse *response)
+{
+    for (GList *link = worker->jobs.head; link; link = link->next) {
+        ImapJob *job = link->data;
+
+        if (job->begin && link != worker->jobs.head)
+            return FALSE;
+        if (job->untagged && job->untagged(job, response))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void on_untagged(ImapSession *session, const ImapResponse *response, gpointer data)
 {
     ImapWorker *worker = data;
-    ImapJob *oldest = g_queue_peek_head(&worker->jobs);
 
-    if (oldest && oldest->untagged && oldest->untagged(oldest, response))
+    if (is_taken_by_job(worker, response))
         return;
     if (g_str_equal(response->name, "FETCH"))
         on_fetch(worker, response);

@@ -2,9 +2,9 @@
 /* imap/worker.h - a connection at work for the cache: which mailbox it is in, and the jobs in
  * flight.
  *
- * A job is one command with what its answer is for.  Servers answer commands in their order, so
- * what comes untagged belongs to the oldest job, and the mailbox is the one of the last EXAMINE
- * that is no longer ahead.
+ * A job is one command with what its answer is for.  Servers answer commands roughly in their
+ * order: what comes untagged belongs to the oldest job that takes it, and the mailbox is the one of
+ * the last EXAMINE that is no longer ahead.
  */
 #pragma once
 
@@ -43,10 +43,11 @@ struct ImapWorker {
     gboolean does_bodies;
     GQueue jobs;
 
-    guint32 box;        /* the mailbox that answers concern; 0: none */
-    gboolean is_in_box; /* the EXAMINE of box succeeded, and it is the one that the cache knows */
-    gboolean is_synced; /* the cache has what the server told since */
-    gboolean is_dirty;  /* messages went by sequence number: only a new list of UIDs tells which */
+    guint32 box;         /* the mailbox that answers concern; 0: none */
+    gboolean has_listed; /* the mailboxes, and so all that is sent before them was answered */
+    gboolean is_in_box;  /* the EXAMINE of box succeeded, and it is the one that the cache knows */
+    gboolean is_synced;  /* the cache has what the server told since */
+    gboolean is_dirty;   /* messages went by sequence number: only a new list of UIDs tells which */
     gboolean has_new_flags; /* told by sequence number: which messages they are of is to be asked */
     ImapTold told;
     struct ImapSync *sync; /* at work */
@@ -62,6 +63,8 @@ void imap_job_take(ImapJob *job, const CacheWant *want);
 /* The want is fulfilled, or failed. */
 void imap_job_want_done(ImapJob *job, guint64 want, const GError *error);
 void imap_job_wants_done(ImapJob *job, const GError *error);
+/* The want is free for another job again. */
+void imap_job_put_back(ImapJob *job, guint64 want);
 /* Sends @command (taken) as the job (taken). */
 void imap_job_send(gpointer job, ImapCommand *command);
 

@@ -283,6 +283,16 @@ def test_without_one_extension(rich, rich_tree, mount, extension):
     assert tree(mount(rich.url(), f"disable={extension}")) == rich_tree
 
 
+@pytest.mark.parametrize("lacking", [(), ("QRESYNC",), ("QRESYNC", "CONDSTORE"),
+                                     ("QRESYNC", "CONDSTORE", "ESEARCH")])
+def test_a_second_mount_shows_the_same(rich, mount, home, lacking):
+    at_home, options = home(), [f"disable={name}" for name in lacking]
+    first = mount(rich.url("imap+insecure"), *options, home=at_home)
+    before = tree(first)
+    first.finish()
+    assert tree(mount(rich.url("imap+insecure"), *options, home=at_home)) == before
+
+
 def test_with_everything_disabled(rich, rich_tree, mount):
     assert tree(mount(rich.url(), *(f"disable={name}" for name in EXTENSIONS))) == rich_tree
 
