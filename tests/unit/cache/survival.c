@@ -62,7 +62,8 @@ static void check_truth(Fixture *fixture)
     cache_sync(fixture->cache, box, &sync);
     if (sync.is_complete) {
         g_assert_cmpstr(uids, ==, sync.uidnext == N_MESSAGES + 1 ? "1:6" : "1:4");
-        g_assert_cmpuint(sync.uidvalidity, ==, 7);
+        /* 0 is what no server's mailbox is compared with: it will be listed anew. */
+        g_assert_true(sync.uidvalidity == 7 || sync.uidvalidity == 0);
         g_assert_cmpstr(cache_box(fixture->cache, box)->wire, ==, "INBOX");
     }
     for (guint32 uid = 1; uid <= N_MESSAGES; uid++)
