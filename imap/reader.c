@@ -12,6 +12,8 @@
 /* Buffers that grew beyond this are given back after the response. */
 #define BUFFER_KEEP   ((gsize)256 * 1024)
 #define LITERALS_KEEP 1024
+/* Literals behind more text than this are not announced: the text is copied for it. */
+#define HEAD_MAX 4096
 
 const ImapLimits imap_limits_default = {
     .text_hold = 1024 * 1024,
@@ -31,6 +33,7 @@ struct ImapReader {
     guint64 response_off; /* where the response begins in the stream */
     gboolean is_done;     /* the response was given away: the next byte begins another */
     gboolean has_failed;
+    char *head; /* a copy of the text, while a literal is announced */
 
     /* Of one response: */
     GString *text;  /* what is kept of the text, LF for each literal; when cut, a tail beyond it */
@@ -41,6 +44,7 @@ struct ImapReader {
     GString *literal_bytes; /* of all literals, a NUL between */
     GArray *literals;       /* ImapLiteral */
     guint64 literal_left;   /* octets of the last literal that have not come yet */
+    gboolean is_streamed;   /* the last literal */
 };
 
 static GArray *new_literals(void)
@@ -69,6 +73,7 @@ void imap_reader_free(ImapReader *self)
     g_string_free(self->text, TRUE);
     g_string_free(self->literal_bytes, TRUE);
     g_array_unref(self->literals);
+    g_free(self->head);
     g_free(self);
 }
 
@@ -171,6 +176,7 @@ static void begin_literal(ImapReader *self, gsize marker_off, guint64 size)
     ImapLiteral literal = {.full_len = size};
 
     self->literal_left = size;
+    self->is_streamed = FALSE;
     if (self->is_cut) {
         g_string_truncate(self->text, self->tail_off);
         self->tail_off = self->text->len;
@@ -183,6 +189,45 @@ static void begin_literal(ImapReader *self, gsize marker_off, guint64 size)
         g_string_append_c(self->text, '\n');
     }
     self->line_off = self->text->len;
+}
+
+static ImapRaw raw_of(ImapReader *self, char *text, gboolean is_cut)
+{
+    return (ImapRaw){
+        .text = text,
+        .is_cut = is_cut,
+        .literal_bytes = self->literal_bytes->str,
+        .literals = (const ImapLiteral *)(gpointer)self->literals->data,
+        .n_literals = self->literals->len,
+    };
+}
+
+/* The parser works in place, and the text is still needed. */
+static void announce_literal(ImapReader *self)
+{
+    ImapRaw raw;
+
+    if (!self->limits.literal_ask || self->literal_left <= self->limits.literal_ask ||
+        self->is_cut || self->text->len > HEAD_MAX)
+        return;
+    self->head = g_strndup(self->text->str, self->text->len);
+    raw = raw_of(self, self->head, TRUE);
+    self->response = imap_response_parse(self->parser, &raw);
+}
+
+static void end_announcement(ImapReader *self)
+{
+    if (!self->head)
+        return;
+    g_clear_pointer(&self->head, g_free);
+    imap_parser_reset(self->parser);
+}
+
+void imap_reader_stream(ImapReader *self)
+{
+    g_return_if_fail(self->head);
+
+    self->is_streamed = TRUE;
 }
 
 /* "{5}", "{5+}" or "~{5}" at the end of the line (RFC 9051 4.3, RFC 3516). */
@@ -201,6 +246,7 @@ static gboolean take_marker(ImapReader *self, const char *marker, GError **error
     if (off > self->line_off && marker[-1] == '~')
         off--;
     begin_literal(self, off, size);
+    announce_literal(self);
     return TRUE;
 }
 
@@ -211,7 +257,7 @@ static gsize take_literal(ImapReader *self, const char *bytes, gsize len)
 
     self->literal_left -= n_taken;
     self->n_stream += n_taken;
-    if (!self->is_cut) {
+    if (!self->is_cut && !self->is_streamed) {
         literal = &g_array_index(self->literals, ImapLiteral, self->literals->len - 1);
         n_kept = MIN(n_taken, self->limits.literal_hold - literal->len);
         n_kept = MIN(n_kept, self->limits.literals_hold -
@@ -224,13 +270,7 @@ static gsize take_literal(ImapReader *self, const char *bytes, gsize len)
 
 static void end_response(ImapReader *self)
 {
-    ImapRaw raw = {
-        .text = self->text->str,
-        .is_cut = self->is_cut,
-        .literal_bytes = self->literal_bytes->str,
-        .literals = (const ImapLiteral *)(gpointer)self->literals->data,
-        .n_literals = self->literals->len,
-    };
+    ImapRaw raw = raw_of(self, self->text->str, self->is_cut);
 
     if (self->is_cut)
         g_string_truncate(self->text, self->tail_off);
@@ -275,7 +315,12 @@ ImapReadResult imap_reader_next(ImapReader *self, const guint8 *bytes, gsize len
     }
     if (self->is_done)
         begin_response(self);
-    while (at < end && !self->is_done) {
+    end_announcement(self);
+    if (self->is_streamed && self->literal_left > 0) {
+        *ret_used = take_literal(self, at, len);
+        return *ret_used > 0 ? IMAP_READ_PIECE : IMAP_READ_MORE;
+    }
+    while (at < end && !self->is_done && !self->head) {
         gsize left = (gsize)(end - at), n;
         const char *lf;
 
@@ -290,8 +335,8 @@ ImapReadResult imap_reader_next(ImapReader *self, const guint8 *bytes, gsize len
         at += n + (lf ? 1 : 0);
     }
     *ret_used = len - (gsize)(end - at);
-    if (!self->is_done)
+    if (!self->is_done && !self->head)
         return IMAP_READ_MORE;
     *ret_response = &self->response;
-    return IMAP_READ_RESPONSE;
+    return self->is_done ? IMAP_READ_RESPONSE : IMAP_READ_LITERAL;
 }

@@ -13,6 +13,7 @@ static const ImapLimits small = {
     .literal_hold = 10,
     .literals_hold = 25,
     .literal_max = 1000,
+    .literal_ask = 5,
     .depth_max = 4,
     .values_max = 12,
 };
@@ -69,6 +70,11 @@ static gboolean feed(GString *out, ImapReader *reader, const ImapLimits *limits,
             check_response(limits, response);
             dump_response(out, response);
             break;
+        case IMAP_READ_LITERAL:
+            check_response(limits, response);
+            dump_announced(out, reader, response);
+            break;
+        case IMAP_READ_PIECE: dump_bytes(out, (const char *)piece + off, used); break;
         case IMAP_READ_ERROR:
             g_assert_error(error, MAIL_ERROR, MAIL_ERROR_PROTOCOL);
             g_string_append(out, error->message);

@@ -80,6 +80,15 @@ static inline void dump_response(GString *out, const ImapResponse *response)
     g_string_append_c(out, '\n');
 }
 
+/* What is announced stands behind a '?'.  A FETCH is streamed, others are kept. */
+static inline void dump_announced(GString *out, ImapReader *reader, const ImapResponse *response)
+{
+    g_string_append(out, "? ");
+    dump_response(out, response);
+    if (g_str_equal(response->name, "FETCH"))
+        imap_reader_stream(reader);
+}
+
 /* Feeds @reader and dumps what comes out; the error ends it. */
 static inline gboolean dump_feed(GString *out, ImapReader *reader, const guint8 *bytes, gsize len)
 {
@@ -97,10 +106,12 @@ static inline gboolean dump_feed(GString *out, ImapReader *reader, const guint8 
             return FALSE;
         }
         g_assert_cmpuint(used, <=, len - off);
-        if (result == IMAP_READ_RESPONSE)
-            dump_response(out, response);
-        else
-            g_assert_cmpuint(used, ==, len - off);
+        switch (result) {
+        case IMAP_READ_RESPONSE: dump_response(out, response); break;
+        case IMAP_READ_LITERAL: dump_announced(out, reader, response); break;
+        case IMAP_READ_PIECE: dump_bytes(out, (const char *)bytes + off, used); break;
+        default: g_assert_cmpuint(used, ==, len - off);
+        }
     }
     return TRUE;
 }

@@ -16,6 +16,18 @@ static const ImapLimits small = {
     .values_max = 12,
 };
 
+/* Long literals are announced. */
+static const ImapLimits asking = {
+    .text_hold = 5000,
+    .text_max = 10000,
+    .literal_hold = 10,
+    .literals_hold = 25,
+    .literal_max = 100,
+    .literal_ask = 5,
+    .depth_max = 4,
+    .values_max = 12,
+};
+
 typedef struct {
     ImapReader *reader;
     GString *out;
@@ -41,6 +53,11 @@ static gpointer begin_small(void)
     return begin_with(&small);
 }
 
+static gpointer begin_asking(void)
+{
+    return begin_with(&asking);
+}
+
 static void feed(gpointer parser, const guint8 *bytes, gsize len)
 {
     Run *run = parser;
@@ -64,6 +81,7 @@ static char *finish(gpointer parser)
 
 static const Trickle trickle = {begin_default, feed, finish};
 static const Trickle trickle_small = {begin_small, feed, finish};
+static const Trickle trickle_asking = {begin_asking, feed, finish};
 
 typedef struct {
     const char *name;
@@ -270,6 +288,44 @@ static const Row limit_rows[] = {
      "(abcdefghijklmnopqrstuvwxyzabcdefgh) UID 6)\r\n",
      "* 5 FETCH (UID 5 FLAGS (\\Seen \\Answered) X ()) CUT\n"},
 };
+
+/* More than 5 octets are announced; those of a FETCH are streamed. */
+static const Row ask_rows[] = {
+    {"short", "* 1 FETCH (UID 5 BODY[] {5}\r\n12345)\r\n", "* 1 FETCH (UID 5 BODY[] \"12345\")\n"},
+    {"streamed", "* 1 FETCH (UID 5 BODY[] {12}\r\n\r\n(\"]{2}\r\n* X X \"y\")\r\n* Y\r\n",
+     "? * 1 FETCH (UID 5 BODY[] \"\"/12) CUT\n"
+     "<0d><0a>(\"]{2}<0d><0a>* * 1 FETCH (UID 5 BODY[] \"\"/12 X X \"y\")\n* Y\n"},
+    {"quoted-before", "* 1 FETCH (A \"\\\"\\\\\" B {2}\r\nxy C {6}\r\n123456 D {3}\r\nabc)\r\n",
+     "? * 1 FETCH (A \"\"\\\" B \"xy\" C \"\"/6) CUT\n"
+     "123456* 1 FETCH (A \"\"\\\" B \"xy\" C \"\"/6 D \"abc\")\n"},
+    {"two", "* 1 FETCH (A {6}\r\n123456 B ~{7+}\r\n1234567)\r\n",
+     "? * 1 FETCH (A \"\"/6) CUT\n"
+     "123456? * 1 FETCH (A \"\"/6 B \"\"/7) CUT\n"
+     "1234567* 1 FETCH (A \"\"/6 B \"\"/7)\n"},
+    {"kept", "* X {12}\r\n0123456789ab y\r\n", "? * X \"\"/12 CUT\n* X \"0123456789\"/12 y\n"},
+    {"values-count-once", "* X 1 2 3 4 5 6 7 8 9 10 11 {6}\r\n123456\r\n",
+     "? * X 1 2 3 4 5 6 7 8 9 10 11 \"\"/6 CUT\n* X 1 2 3 4 5 6 7 8 9 10 11 \"123456\"\n"},
+    {"end-inside", "* 1 FETCH (BODY[] {100}\r\nabc", "? * 1 FETCH (BODY[] \"\"/100) CUT\nabc..."},
+};
+
+static void test_ask_row(gconstpointer data)
+{
+    const Row *row = data;
+    g_autofree char *result = trickle_run(&trickle_asking, row->input, strlen(row->input), 200);
+
+    g_assert_cmpstr(result, ==, row->expected);
+}
+
+/* What stands before a literal is copied to be shown: not when that is much. */
+static void test_ask_late(void)
+{
+    g_autofree char *head = g_strnfill(4097, 'x');
+    g_autofree char *input = g_strconcat("* 1 FETCH (", head, " {6}\r\n123456)\r\n", NULL);
+    g_autofree char *result = trickle_run(&trickle_asking, input, strlen(input), 0);
+
+    g_assert_true(g_str_has_prefix(result, "* 1 FETCH (xxx"));
+    g_assert_true(g_str_has_suffix(result, "x \"123456\")\n"));
+}
 
 static void test_row(gconstpointer data)
 {
@@ -526,6 +582,8 @@ int main(int argc, char **argv)
     add_rows("data", data_rows, G_N_ELEMENTS(data_rows), test_row);
     add_rows("literal", literal_rows, G_N_ELEMENTS(literal_rows), test_row);
     add_rows("limit", limit_rows, G_N_ELEMENTS(limit_rows), test_limit_row);
+    add_rows("ask", ask_rows, G_N_ELEMENTS(ask_rows), test_ask_row);
+    g_test_add_func("/imap/reader/ask/late", test_ask_late);
     g_test_add_func("/imap/reader/nul", test_nul);
     g_test_add_func("/imap/reader/text-max", test_text_max);
     g_test_add_func("/imap/reader/text-max-over-literals", test_text_max_over_literals);
