@@ -24,7 +24,7 @@
 #define N_WORDS     7
 #define RECORD_SIZE (HEAD_SIZE + CACHE_BLOCK_SIZE)
 #define FLAG_END    1
-#define HOT_MAX     ((gsize)16 * 1024 * 1024)
+#define HOT_MAX     ((gsize)4 * 1024 * 1024)
 #define TOUCH_US    (10 * G_USEC_PER_SEC)
 
 typedef struct {

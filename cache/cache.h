@@ -148,10 +148,12 @@ CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, gu
 /* Whether cache_message_size() would not wait. */
 gboolean cache_size_is_known(Cache *cache, guint32 generation, guint32 uid);
 
-/* Up to @size bytes of a message's section ("" is the whole) from @offset; fewer only at its end.
- */
+/* An array that owns its GBytes. */
+GPtrArray *cache_slices_new(void);
+/* Up to @size bytes of a message's section ("" is the whole) from @offset, as GBytes one after the
+ * other; fewer only at its end. */
 CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char *section,
-                       guint64 offset, gsize size, GByteArray *ret_bytes, guint64 *ret_want,
+                       guint64 offset, gsize size, GPtrArray *ret_slices, guint64 *ret_want,
                        GError **error);
 /* Whether cache_read() would answer without the network. */
 gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *section,
@@ -238,6 +240,8 @@ const GQueue *cache_wants(Cache *cache);
 /* Marks that a command for it is on the way, or that it is not any more (connection lost). */
 void cache_want_take(Cache *cache, guint64 id);
 void cache_want_put_back(Cache *cache, guint64 id);
+/* The answer is on the way: the time in which it must come begins anew. */
+void cache_want_renew(Cache *cache, guint64 id);
 /* Ends the want.  With @error all that wait fail.  An unknown @id is nothing. */
 void cache_want_done(Cache *cache, guint64 id, const GError *error);
 /* Fails all wants that are not taken. */
@@ -284,7 +288,7 @@ void cache_put_synced(Cache *cache, guint32 box, guint32 uidnext, guint64 modseq
 
 /* --- for backends: blocks (cache/reads.c) --- */
 
-/* Stores a block.  @len is CACHE_BLOCK_SIZE, or less with @is_end.  The caller has checked that
+/* Stores a block.  @bytes are CACHE_BLOCK_SIZE, or fewer with @is_end.  The caller has checked that
  * UID, section, origin and length agree with what was asked. */
 void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *section,
-                     guint32 block, const guint8 *bytes, gsize len, gboolean is_end);
+                     guint32 block, GBytes *bytes, gboolean is_end);

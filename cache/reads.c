@@ -68,18 +68,27 @@ CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, gu
     }
 }
 
+static void unref_bytes(gpointer bytes)
+{
+    g_bytes_unref(bytes);
+}
+
+GPtrArray *cache_slices_new(void)
+{
+    return g_ptr_array_new_with_free_func(unref_bytes);
+}
+
 /* Appends what [offset, end) takes from @block, which is @number; FALSE at the end of the section.
  */
 static gboolean take(const Block *block, guint32 number, guint64 offset, guint64 end,
-                     GByteArray *bytes)
+                     GPtrArray *slices)
 {
-    guint64 start = (guint64)number * CACHE_BLOCK_SIZE;
-    gsize len;
-    const guint8 *data = g_bytes_get_data(block->bytes, &len);
+    guint64 start = (guint64)number * CACHE_BLOCK_SIZE, len = g_bytes_get_size(block->bytes);
     guint64 from = MAX(offset, start), to = MIN(end, start + len);
 
     if (from < to)
-        g_byte_array_append(bytes, data + (from - start), (guint)(to - from));
+        g_ptr_array_add(slices, g_bytes_new_from_bytes(block->bytes, (gsize)(from - start),
+                                                       (gsize)(to - from)));
     return !block->is_end && start + len < end;
 }
 
@@ -100,22 +109,22 @@ static CacheAnswer want_missing(Cache *cache, const Box *box, const BodyKey *key
 }
 
 static CacheAnswer read_blocks(Cache *cache, const Box *box, const BodyKey *key, guint64 offset,
-                               guint64 end, GByteArray *bytes, guint64 *ret_want, GError **error)
+                               guint64 end, GPtrArray *slices, guint64 *ret_want, GError **error)
 {
     for (guint32 number = (guint32)(offset / CACHE_BLOCK_SIZE);; number++) {
         Block block = blocks_get(cache->blocks, key, number);
 
         if (!block.bytes) {
-            g_byte_array_set_size(bytes, 0);
+            g_ptr_array_set_size(slices, 0);
             return want_missing(cache, box, key, number, end, ret_want, error);
         }
-        if (!take(&block, number, offset, end, bytes))
+        if (!take(&block, number, offset, end, slices))
             return CACHE_FOUND;
     }
 }
 
 CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char *section,
-                       guint64 offset, gsize size, GByteArray *ret_bytes, guint64 *ret_want,
+                       guint64 offset, gsize size, GPtrArray *ret_slices, guint64 *ret_want,
                        GError **error)
 {
     BodyKey key = {generation, uid, g_intern_string(section)};
@@ -130,7 +139,7 @@ CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char
         end = MIN(end, row->size);
     if (offset >= end)
         return CACHE_FOUND;
-    answer = read_blocks(cache, box, &key, offset, end, ret_bytes, ret_want, error);
+    answer = read_blocks(cache, box, &key, offset, end, ret_slices, ret_want, error);
     /* Afterwards, so that what is read now is wanted before what may be read then. */
     if (answer != CACHE_FAILED)
         ahead_read(cache, box, row, key.section, offset, size, row->size);
@@ -199,18 +208,17 @@ static void note_size(Cache *cache, Box *box, CacheMessage *row, const BodyKey *
 }
 
 void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *section,
-                     guint32 block, const guint8 *bytes, gsize len, gboolean is_end)
+                     guint32 block, GBytes *bytes, gboolean is_end)
 {
     BodyKey key = {generation, uid, g_intern_string(section)};
-    g_autoptr(GBytes) copy = NULL;
+    gsize len = g_bytes_get_size(bytes);
     Box *box;
     CacheMessage *row;
 
     if (!lookup(cache, generation, uid, &box, &row))
         return;
     g_return_if_fail(len == CACHE_BLOCK_SIZE || (len < CACHE_BLOCK_SIZE && is_end));
-    copy = g_bytes_new(bytes, len);
-    blocks_put(cache->blocks, &key, block, copy, is_end);
+    blocks_put(cache->blocks, &key, block, bytes, is_end);
     if (!*section)
         note_size(cache, box, row, &key, block, len, is_end);
 }

@@ -358,6 +358,14 @@ void cache_want_put_back(Cache *cache, guint64 id)
         want_free(cache, want);
 }
 
+void cache_want_renew(Cache *cache, guint64 id)
+{
+    Want *want = g_hash_table_lookup(cache->wants->by_id, &id);
+
+    if (want)
+        want->pub.deadline_us = g_get_monotonic_time() + cache->timeout_us;
+}
+
 static void fail_if(Cache *cache, gboolean (*matches)(const Want *want, guint32 number),
                     guint32 number, const GError *error)
 {

@@ -6,7 +6,6 @@
 
 #include "fs/private.h"
 
-#define READ_MAX       ((gsize)1024 * 1024) /* more than the kernel ever asks for at once */
 #define READAHEAD_MAX  (128 * 1024)
 #define BACKGROUND_MAX 512 /* requests that may wait without the kernel holding others back */
 #define DOT_TIMEOUT    3600.0
@@ -188,7 +187,7 @@ static gboolean is_size_in_flux(FsRequest *request)
 static void run_read(FsRequest *request)
 {
     const FsView *view = fs_view(request->node.kind);
-    g_autoptr(GByteArray) bytes = NULL;
+    g_autoptr(GPtrArray) slices = NULL;
     CacheAnswer answer;
 
     if (!view->read) {
@@ -203,10 +202,10 @@ static void run_read(FsRequest *request)
         fs_answer_error(request, EIO);
         return;
     }
-    bytes = g_byte_array_sized_new((guint)MIN(request->size, READ_MAX));
-    answer = view->read(request, request->node, (guint64)request->offset, request->size, bytes);
+    slices = cache_slices_new();
+    answer = view->read(request, request->node, (guint64)request->offset, request->size, slices);
     if (answer == CACHE_FOUND)
-        fs_answer_bytes(request, bytes->data, bytes->len);
+        fs_answer_slices(request, slices);
     else if (answer == CACHE_ABSENT)
         fs_answer_error(request, ESTALE);
     else

@@ -68,6 +68,8 @@ void fs_answer_error(FsRequest *request, int code);
 void fs_answer_entry(FsRequest *request, const struct fuse_entry_param *entry);
 void fs_answer_attr(FsRequest *request, const struct stat *attr, double timeout);
 void fs_answer_bytes(FsRequest *request, gconstpointer bytes, gsize len);
+/* @slices: GBytes, one after the other. */
+void fs_answer_slices(FsRequest *request, const GPtrArray *slices);
 void fs_answer_open(FsRequest *request, const struct fuse_file_info *fi);
 void fs_answer_statfs(FsRequest *request, const struct statvfs *st);
 void fs_answer_xattr_size(FsRequest *request, gsize size);
@@ -97,8 +99,9 @@ typedef struct {
     FsNode (*parent)(Fs *fs, FsNode node);
     /* Size, times and link count; the rest comes from the row. */
     CacheAnswer (*attr)(FsRequest *request, FsNode node, struct stat *attr);
+    /* Adds GBytes. */
     CacheAnswer (*read)(FsRequest *request, FsNode node, guint64 offset, gsize size,
-                        GByteArray *ret_bytes);
+                        GPtrArray *ret_slices);
 } FsView;
 
 const FsView *fs_view(FsKind kind);

@@ -78,6 +78,19 @@ void fs_answer_bytes(FsRequest *request, gconstpointer bytes, gsize len)
     answered(request, fuse_reply_buf(request->req, bytes, len));
 }
 
+void fs_answer_slices(FsRequest *request, const GPtrArray *slices)
+{
+    g_autofree struct iovec *vector = g_new(struct iovec, slices->len);
+
+    for (guint i = 0; i < slices->len; i++) {
+        gsize len;
+
+        vector[i].iov_base = (void *)g_bytes_get_data(slices->pdata[i], &len);
+        vector[i].iov_len = len;
+    }
+    answered(request, fuse_reply_iov(request->req, vector, (int)slices->len));
+}
+
 void fs_answer_open(FsRequest *request, const struct fuse_file_info *fi)
 {
     answered(request, fuse_reply_open(request->req, fi));

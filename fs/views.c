@@ -269,9 +269,9 @@ static CacheAnswer message_attr(FsRequest *request, FsNode node, struct stat *at
 }
 
 static CacheAnswer message_read(FsRequest *request, FsNode node, guint64 offset, gsize size,
-                                GByteArray *ret_bytes)
+                                GPtrArray *ret_slices)
 {
-    return cache_read(request->fs->cache, node.number, node.uid, "", offset, size, ret_bytes,
+    return cache_read(request->fs->cache, node.number, node.uid, "", offset, size, ret_slices,
                       &request->want, &request->error);
 }
 
@@ -336,13 +336,13 @@ static CacheAnswer status_attr(FsRequest *request, FsNode node, struct stat *att
 }
 
 static CacheAnswer status_read(FsRequest *request, FsNode node, guint64 offset, gsize size,
-                               GByteArray *ret_bytes)
+                               GPtrArray *ret_slices)
 {
     gsize len = request->fs->status ? strlen(request->fs->status) : 0;
 
     if (offset < len)
-        g_byte_array_append(ret_bytes, (const guint8 *)request->fs->status + offset,
-                            (guint)MIN(size, len - offset));
+        g_ptr_array_add(ret_slices,
+                        g_bytes_new(request->fs->status + offset, MIN(size, len - offset)));
     return CACHE_FOUND;
 }
 

@@ -10,14 +10,15 @@
 #define COMMAND_MIN_US   ((gint64)600 * G_USEC_PER_SEC) /* even if it trickles */
 #define CAPABILITIES_MAX 1000
 
-/* Literals are asked for in pieces of 1 MiB at most (imap/fetch.c); a set of a million UIDs is
- * text. */
+/* Literals that are not streamed are asked for in pieces of 1 MiB at most (imap/fetch.c); a set of
+ * a million UIDs is text. */
 static const ImapLimits limits = {
     .text_hold = (gsize)16 * 1024 * 1024,
     .text_max = (guint64)128 * 1024 * 1024,
     .literal_hold = (gsize)1024 * 1024 + 65536,
     .literals_hold = (gsize)4 * 1024 * 1024,
     .literal_max = G_MAXUINT32 - 1,
+    .literal_ask = CACHE_BLOCK_SIZE + 1,
     .depth_max = 2 * MAIL_PART_DEPTH_MAX + 10,
     .values_max = 4000000,
 };
@@ -389,6 +390,13 @@ static void on_response(ImapSession *session, const ImapResponse *response)
     }
 }
 
+static void on_literal(ImapSession *session, const ImapResponse *response)
+{
+    if (session->is_ready && response->kind == IMAP_RESPONSE_UNTAGGED &&
+        session->events->literal(session, response, session->owner))
+        imap_reader_stream(session->reader);
+}
+
 static gboolean stops_reading(const ImapSession *session)
 {
     return session->is_freed || session->is_closed || session->is_deflating;
@@ -412,14 +420,19 @@ static void on_received(NetStream *stream, const guint8 *bytes, gsize len, gpoin
         ImapReadResult result =
             imap_reader_next(session->reader, bytes, len, &used, &response, &error);
 
+        if (result == IMAP_READ_PIECE)
+            session->events->piece(session, bytes, used, session->owner);
         bytes += used;
         len -= used;
         session->n_unread = len;
         session->unread = bytes;
-        if (result == IMAP_READ_ERROR)
-            imap_session_fail(session, error);
-        else if (result == IMAP_READ_RESPONSE)
-            on_response(session, response);
+        switch (result) {
+        case IMAP_READ_ERROR: imap_session_fail(session, error); break;
+        case IMAP_READ_RESPONSE: on_response(session, response); break;
+        case IMAP_READ_LITERAL: on_literal(session, response); break;
+        case IMAP_READ_PIECE:
+        case IMAP_READ_MORE: break;
+        }
     }
     session->n_unread = 0;
     leave(session);

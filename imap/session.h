@@ -23,6 +23,10 @@ typedef struct {
     void (*ready)(ImapSession *session, gpointer owner);
     /* An untagged response that is none of the session's own affairs. */
     void (*untagged)(ImapSession *session, const ImapResponse *response, gpointer owner);
+    /* A long literal begins in an untagged response, of which this is what came before: TRUE to
+     * have its octets as pieces. */
+    gboolean (*literal)(ImapSession *session, const ImapResponse *response, gpointer owner);
+    void (*piece)(ImapSession *session, const guint8 *bytes, gsize len, gpointer owner);
     /* Commands are in flight and the server has been silent for seconds; or it speaks again. */
     void (*stalled)(ImapSession *session, gboolean is_stalled, gpointer owner);
     /* Once; all commands were answered with the same error before. */

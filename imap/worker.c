@@ -91,6 +91,8 @@ static void on_done(const ImapResponse *response, const GError *error, gpointer 
     gboolean was_oldest = g_queue_peek_head(&worker->jobs) == job;
 
     g_queue_remove(&worker->jobs, job);
+    if (worker->streaming == job)
+        worker->streaming = NULL;
     if (job->finish)
         job->finish(job, response, error);
     settle_wants(job, error);
@@ -135,6 +137,7 @@ static void on_fetch(ImapWorker *worker, const ImapResponse *response)
 {
     ImapItems items;
 
+    worker->streaming = NULL;
     if (!imap_items_parse(response->values, &items))
         return;
     if (!(items.present & IMAP_ITEM_UID)) {
@@ -221,6 +224,29 @@ static void on_untagged(ImapSession *session, const ImapResponse *response, gpoi
         on_code(worker, response);
 }
 
+static gboolean on_literal(ImapSession *session, const ImapResponse *response, gpointer data)
+{
+    ImapWorker *worker = data;
+    ImapItems items;
+
+    if (!g_str_equal(response->name, "FETCH") || !imap_items_parse(response->values, &items))
+        return FALSE;
+    for (GList *link = worker->jobs.head; link && !worker->streaming; link = link->next) {
+        ImapJob *job = link->data;
+
+        if (job->announced && job->announced(job, &items))
+            worker->streaming = job;
+    }
+    return worker->streaming != NULL;
+}
+
+static void on_piece(ImapSession *session, const guint8 *bytes, gsize len, gpointer data)
+{
+    ImapWorker *worker = data;
+
+    worker->streaming->streamed(worker->streaming, bytes, len);
+}
+
 /* --- life --- */
 
 static void on_ready(ImapSession *session, gpointer data)
@@ -240,12 +266,14 @@ static void on_closed(ImapSession *session, const GError *error, gpointer data)
 
 ImapWorker *imap_worker_new(ImapBackend *backend, gboolean does_lists, gboolean does_bodies)
 {
-    static const ImapSessionEvents events = {on_ready, on_untagged, on_stalled, on_closed};
+    static const ImapSessionEvents events = {on_ready, on_untagged, on_literal,
+                                             on_piece, on_stalled,  on_closed};
     ImapWorker *worker = g_new0(ImapWorker, 1);
 
     worker->backend = backend;
     worker->does_lists = does_lists;
     worker->does_bodies = does_bodies;
+    worker->tells_ahead = TRUE;
     worker->used_us = worker->born_us = g_get_monotonic_time();
     worker->session = imap_session_new(imap_backend_options(backend), &events, worker);
     return worker;

@@ -23,6 +23,11 @@ struct ImapJob {
     /* TRUE when the response was the job's; may be NULL. */
     gboolean (*untagged)(ImapJob *job, const ImapResponse *response);
     gboolean (*fetched)(ImapJob *job, const ImapItems *items);
+    /* A long body begins, and this is what its answer tells before it: TRUE when the job wants it
+     * streamed.  Then its octets come, and fetched() at the end, with an empty body; may be NULL.
+     */
+    gboolean (*announced)(ImapJob *job, const ImapItems *items);
+    void (*streamed)(ImapJob *job, const guint8 *bytes, gsize len);
     /* Once; may free the worker's session by failing.  @error as for ImapDoneFunc. */
     void (*finish)(ImapJob *job, const ImapResponse *response, const GError *error);
     void (*clear)(ImapJob *job); /* frees what the extended struct owns; may be NULL */
@@ -51,6 +56,8 @@ struct ImapWorker {
     gboolean has_new_flags; /* told by sequence number: which messages they are of is to be asked */
     ImapTold told;
     struct ImapSync *sync; /* at work */
+    ImapJob *streaming;    /* whose body comes now */
+    gboolean tells_ahead;  /* what is needed to stream a body; FALSE once it did not */
     guint64 n_asked;       /* octets of bodies asked for and not yet answered */
     gint64 used_us;        /* when a job was last sent */
     gint64 born_us;

@@ -232,11 +232,12 @@ void fixture_put_block(Fixture *fixture, guint32 box, guint32 uid, guint32 block
 {
     guint64 start = (guint64)block * CACHE_BLOCK_SIZE;
     gsize len = size > start ? MIN(size - start, CACHE_BLOCK_SIZE) : 0;
-    g_autofree guint8 *bytes = g_malloc(CACHE_BLOCK_SIZE);
+    guint8 *data = g_malloc(CACHE_BLOCK_SIZE);
+    g_autoptr(GBytes) bytes = g_bytes_new_take(data, len);
 
     for (gsize i = 0; i < len; i++)
-        bytes[i] = fixture_byte(uid, start + i);
-    cache_put_block(fixture->cache, fixture_generation(fixture, box), uid, "", block, bytes, len,
+        data[i] = fixture_byte(uid, start + i);
+    cache_put_block(fixture->cache, fixture_generation(fixture, box), uid, "", block, bytes,
                     len < CACHE_BLOCK_SIZE);
 }
 
@@ -246,20 +247,36 @@ void fixture_put_body(Fixture *fixture, guint32 box, guint32 uid, guint64 size)
         fixture_put_block(fixture, box, uid, block, size);
 }
 
+GBytes *fixture_join(const GPtrArray *slices)
+{
+    GByteArray *bytes = g_byte_array_new();
+
+    for (guint i = 0; i < slices->len; i++) {
+        gsize len;
+        const guint8 *data = g_bytes_get_data(slices->pdata[i], &len);
+
+        g_byte_array_append(bytes, data, (guint)len);
+    }
+    return g_byte_array_free_to_bytes(bytes);
+}
+
 CacheAnswer fixture_read(Fixture *fixture, guint32 box, guint32 uid, guint64 offset, gsize size,
                          gsize *ret_len, guint64 *ret_want)
 {
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    g_autoptr(GBytes) bytes = NULL;
     CacheAnswer answer = cache_read(fixture->cache, fixture_generation(fixture, box), uid, "",
-                                    offset, size, bytes, ret_want, NULL);
+                                    offset, size, slices, ret_want, NULL);
+    const guint8 *data;
 
     if (answer != CACHE_FOUND)
         return answer;
-    g_assert_cmpuint(bytes->len, <=, size);
-    for (guint i = 0; i < bytes->len; i++)
-        if (bytes->data[i] != fixture_byte(uid, offset + i))
+    bytes = fixture_join(slices);
+    data = g_bytes_get_data(bytes, ret_len);
+    g_assert_cmpuint(*ret_len, <=, size);
+    for (gsize i = 0; i < *ret_len; i++)
+        if (data[i] != fixture_byte(uid, offset + i))
             g_error("a wrong byte at %" G_GUINT64_FORMAT " of message %u", offset + i, uid);
-    *ret_len = bytes->len;
     return CACHE_FOUND;
 }
 

@@ -46,6 +46,8 @@ void fixture_put_range(Fixture *fixture, guint32 box, guint32 first, guint32 las
 void fixture_put_block(Fixture *fixture, guint32 box, guint32 uid, guint32 block, guint64 size);
 void fixture_put_body(Fixture *fixture, guint32 box, guint32 uid, guint64 size);
 guint8 fixture_byte(guint32 uid, guint64 offset);
+/* The bytes of all @slices; new. */
+GBytes *fixture_join(const GPtrArray *slices);
 /* cache_read() of the whole message; asserts that bytes that come are the right ones. */
 CacheAnswer fixture_read(Fixture *fixture, guint32 box, guint32 uid, guint64 offset, gsize size,
                          gsize *ret_len, guint64 *ret_want);

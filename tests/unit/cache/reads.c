@@ -34,21 +34,32 @@ static void test_offsets(Fixture *fixture, gconstpointer data)
         }
 }
 
+/* The last block of a section. */
+static void put_text(Fixture *fixture, guint32 generation, guint32 uid, const char *section,
+                     guint32 block, const char *text)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new_static(text, strlen(text));
+
+    cache_put_block(fixture->cache, generation, uid, section, block, bytes, TRUE);
+}
+
 static void test_sections_are_apart(Fixture *fixture, gconstpointer data)
 {
     guint32 box = fixture_put_inbox(fixture, 1, 5), generation = fixture_generation(fixture, box);
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    g_autoptr(GBytes) bytes = NULL;
     guint64 want;
 
-    cache_put_block(fixture->cache, generation, 1, "", 0, (const guint8 *)"whole", 5, TRUE);
-    cache_put_block(fixture->cache, generation, 1, "1.2.MIME", 0, (const guint8 *)"of a part", 9,
-                    TRUE);
+    put_text(fixture, generation, 1, "", 0, "whole");
+    put_text(fixture, generation, 1, "1.2.MIME", 0, "of a part");
     fixture_reopen(fixture);
     g_assert_cmpint(
-        cache_read(fixture->cache, generation, 1, "1.2.MIME", 3, 100, bytes, &want, NULL), ==,
+        cache_read(fixture->cache, generation, 1, "1.2.MIME", 3, 100, slices, &want, NULL), ==,
         CACHE_FOUND);
-    g_assert_cmpmem(bytes->data, bytes->len, "a part", 6); /* not cut to the message's size */
-    g_assert_cmpint(cache_read(fixture->cache, generation, 1, "1", 0, 1, bytes, &want, NULL), ==,
+    bytes = fixture_join(slices);
+    g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), "a part",
+                    6); /* not cut to the message's size */
+    g_assert_cmpint(cache_read(fixture->cache, generation, 1, "1", 0, 1, slices, &want, NULL), ==,
                     CACHE_WAIT);
 }
 
@@ -80,7 +91,7 @@ static void test_gone(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(fixture_read(fixture, box, 2, 0, 1, &len, &want), ==, CACHE_ABSENT);
     g_assert_cmpint(size_of(fixture, box, 2, &size), ==, CACHE_ABSENT);
     fixture_put_block(fixture, box, 2, 0, SIZE); /* came late: nothing */
-    cache_put_block(fixture->cache, generation + 1, 1, "", 0, (const guint8 *)"x", 1, TRUE);
+    put_text(fixture, generation + 1, 1, "", 0, "x");
     fixture_put_body(fixture, box, 1, SIZE);
     fixture_put_boxes(fixture, NULL, NULL);
     g_assert_cmpint(cache_read(fixture->cache, generation, 1, "", 0, 1, NULL, &want, NULL), ==,
@@ -141,7 +152,7 @@ static void test_empty_beyond_end(Fixture *fixture, gconstpointer data)
     guint32 generation = fixture_generation(fixture, box);
     guint64 size;
 
-    cache_put_block(fixture->cache, generation, 1, "", 3, NULL, 0, TRUE);
+    put_text(fixture, generation, 1, "", 3, "");
     g_assert_cmpint(size_of(fixture, box, 1, &size), !=, CACHE_FOUND);
     fixture_put_body(fixture, box, 1, 1000);
     g_assert_cmpint(size_of(fixture, box, 1, &size), ==, CACHE_FOUND);
@@ -156,7 +167,7 @@ static void test_empty_at_end(Fixture *fixture, gconstpointer data)
     guint64 size;
 
     fixture_put_block(fixture, box, 1, 0, 70000);
-    cache_put_block(fixture->cache, generation, 1, "", 1, NULL, 0, TRUE);
+    put_text(fixture, generation, 1, "", 1, "");
     g_assert_cmpint(size_of(fixture, box, 1, &size), ==, CACHE_FOUND);
     g_assert_cmpuint(size, ==, 65536);
 }
@@ -192,7 +203,7 @@ static void test_told_empty(Fixture *fixture, gconstpointer data)
     fixture_put_body(fixture, box, 1, 50);
     g_assert_cmpint(fixture_read(fixture, box, 1, 0, 100, &len, &want), ==, CACHE_FOUND);
     g_assert_cmpuint(len, ==, 50);
-    cache_put_block(fixture->cache, fixture_generation(fixture, box), 2, "", 0, NULL, 0, TRUE);
+    put_text(fixture, fixture_generation(fixture, box), 2, "", 0, "");
     g_assert_cmpint(size_of(fixture, box, 2, &size), ==, CACHE_FOUND);
     g_assert_cmpuint(size, ==, 0);
 }

@@ -227,13 +227,14 @@ static void put_block(FakeBackend *backend, const CacheWant *want)
     guint64 start = (guint64)want->block * CACHE_BLOCK_SIZE;
     guint64 left = message && message->size > start ? message->size - start : 0;
     gsize len = MIN(left, CACHE_BLOCK_SIZE);
-    g_autofree guint8 *bytes = g_malloc(CACHE_BLOCK_SIZE);
+    guint8 *data = g_malloc(CACHE_BLOCK_SIZE);
+    g_autoptr(GBytes) bytes = g_bytes_new_take(data, len);
 
     for (gsize i = 0; i < len; i++)
-        bytes[i] = byte_at(want->uid, start + i);
+        data[i] = byte_at(want->uid, start + i);
     if (message && start <= message->size)
         cache_put_block(backend->cache, want->generation, want->uid, want->section, want->block,
-                        bytes, len, left <= CACHE_BLOCK_SIZE);
+                        bytes, left <= CACHE_BLOCK_SIZE);
 }
 
 void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
