@@ -176,8 +176,33 @@ def test_cat_in_order_reads_ahead(account, far):
     mounted, between = far(account)
     with between.count() as passed:
         assert mounted.run("cat", f"INBOX/u{uid}.eml", check=True).stdout == content
-    assert passed.turns < 12, log(between)
+    assert passed.turns < 6, log(between)
     assert passed.bytes_down < 1.02 * len(content)
+    assert len(fetches(between)) <= 4, log(between)
+
+
+def test_what_came_before_a_cut_is_kept(account, far):
+    content = messages.of_size(4 * MIB)
+    uid = account.deliver(content)
+    mounted, between = far(account)
+    with between.count() as passed:
+        assert mounted.run("ls", "INBOX", check=True)
+        between.cut(after=3 * MIB)
+        assert mounted.run("cat", f"INBOX/u{uid}.eml", check=True).stdout == content
+    assert passed.connections >= 2
+    assert passed.bytes_down < 1.05 * len(content), log(between)
+
+
+def test_the_first_bytes_do_not_wait_for_the_last(account, far):
+    content = messages.of_size(4 * MIB)
+    uid = account.deliver(content)
+    mounted, between = far(account)
+    mounted.run("ls", "INBOX", check=True)
+    between.stall(after=MIB)
+    command = ["dd", f"if=INBOX/u{uid}.eml", "bs=128K", "count=4", "status=none"]
+    assert mounted.run(*command, check=True, timeout=10).stdout == content[:512 * 1024]
+    between.resume()
+    assert mounted.run("cat", f"INBOX/u{uid}.eml", check=True).stdout == content
 
 
 def test_warm_reading_costs_nothing(account, far):

@@ -114,6 +114,10 @@ def whole_without_origin(host, number, stored, items):
     return Citizen.fetch_response(host, number, stored, [item.partition("<")[0] for item in items])
 
 
+def body_first(host, number, stored, items):
+    return Citizen.fetch_response(host, number, stored, items[::-1])
+
+
 def without_date_and_size(host, number, stored, items):
     if "ENVELOPE" not in items:
         items = [item for item in items if item not in ("INTERNALDATE", "RFC822.SIZE")]
@@ -132,6 +136,7 @@ TRUTHS = {
         lambda content, origin, length: literal(content[origin:][:length + 100_000])),
     "literal8": body(lambda content, origin, length: b"~" + literal(content[origin:][:length])),
     "lower case": rewritten(b"BODY[", b"body["),
+    "body first": {"fetch_response": body_first},
     "no date and size": {"fetch_response": without_date_and_size},
     "unknown items": rewritten(b"(UID", b"(X-GM (a (b NIL) {3}\r\n)\"( \"]\") X-Y {0}\r\n UID"),
     "much in between": {"fetch_response": between_others},
@@ -142,6 +147,22 @@ TRUTHS = {
 def test_unusual_answers_are_understood(besiege, truth):
     mounted = besiege(Host(box_of(LETTER, LARGE), **TRUTHS[truth]))
     assert (content(mounted, 1), content(mounted, 2)) == (LETTER, LARGE)
+
+
+@pytest.mark.parametrize("order", [body_first, without_date_and_size])
+def test_long_bodies_of_which_nothing_is_told_before(besiege, order):
+    text = of_size(100 * BLOCK)
+    told = []
+
+    def count(host, stored, section, origin, length):
+        told.append(length)
+        return literal(stored.content[origin:][:length])
+
+    host = Host(box_of(text), fetch_response=order, body=count)
+    assert content(besiege(host), 1) == text
+    # One long answer goes to waste; from then on no more is asked for than can be kept.
+    assert told[0] > 16 * BLOCK + 1
+    assert max(told[1:]) <= 16 * BLOCK + 1 and len(told) < 40
 
 
 # Sizes that are not true.
