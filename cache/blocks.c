@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* cache/blocks.c - the block files: blocks/<generation>/<uid>[.<section>], one record a block.
+/* cache/blocks.c - blocks: in memory, and in the files of bodies, one record a block.
  *
  * A record has a head and then the bytes, at a fixed distance from the next, so that a file with
  * gaps is sparse.  The head's sum covers the account, the key, the number, the length and the
  * bytes: a record that was cut, swapped, moved or damaged is as if absent.  What was written or
  * read last is also held in memory, verified.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "cache/bodies.h"
+#include "cache/body-files.h"
 #include "cache/private.h"
 
 #define MAGIC       "mailfsB1"
@@ -41,7 +38,7 @@ typedef struct {
 
 struct Blocks {
     guint32 account_sum;
-    int fd; /* of blocks/ */
+    BodyFiles *files;
     Bodies *bodies;
     GHashTable *hot;
     GQueue hot_order; /* the last used at the head */
@@ -121,42 +118,7 @@ static void hot_drop_if(Blocks *blocks, guint32 generation, guint32 uid)
     }
 }
 
-/* --- files --- */
-
-static int open_generation(Blocks *blocks, guint32 generation, gboolean make)
-{
-    char name[16];
-
-    g_snprintf(name, sizeof name, "%u", generation);
-    if (make && mkdirat(blocks->fd, name, 0700) < 0 && errno != EEXIST)
-        return -1;
-    return openat(blocks->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-static void file_name(char *name, gsize size, guint32 uid, const char *section)
-{
-    g_snprintf(name, (gulong)size, "%u%s%s", uid, *section ? "." : "", section);
-}
-
-/* The file of a body, or -1: also when it is not a plain file of ours alone. */
-static int open_body(Blocks *blocks, const BodyKey *key, int flags)
-{
-    int dir = open_generation(blocks, key->generation, (flags & O_CREAT) != 0), fd;
-    char name[160];
-    struct stat st;
-
-    if (dir < 0)
-        return -1;
-    file_name(name, sizeof name, key->uid, key->section);
-    fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    close(dir);
-    if (fd < 0)
-        return -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid())
-        return fd;
-    close(fd);
-    return -1;
-}
+/* --- records --- */
 
 static off_t record_offset(guint32 number)
 {
@@ -257,7 +219,7 @@ static gsize record_size(int fd, guint32 number)
 static void write_block(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes,
                         gboolean is_end)
 {
-    int fd = open_body(blocks, key, O_RDWR | O_CREAT);
+    int fd = body_files_get(blocks->files, key, TRUE);
     gsize len = g_bytes_get_size(bytes), before;
     guint8 head[HEAD_SIZE];
 
@@ -273,7 +235,6 @@ static void write_block(Blocks *blocks, const BodyKey *key, guint32 number, GByt
     } else {
         complain(blocks, errno);
     }
-    close(fd);
 }
 
 /* --- what others call --- */
@@ -300,11 +261,8 @@ Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
         hot_touch(blocks, hot);
         return hot->block;
     }
-    fd = open_body(blocks, key, O_RDONLY);
-    if (fd < 0)
-        return (Block){NULL, FALSE};
-    bytes = read_record(blocks, fd, key, number, &is_end);
-    close(fd);
+    fd = body_files_get(blocks->files, key, FALSE);
+    bytes = fd >= 0 ? read_record(blocks, fd, key, number, &is_end) : NULL;
     if (!bytes)
         return (Block){NULL, FALSE};
     bodies_touch(blocks->bodies, key);
@@ -314,18 +272,14 @@ Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
 gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number)
 {
     guint8 head[HEAD_SIZE];
-    gboolean is_end, is_here;
+    gboolean is_end;
     int fd;
 
     if (hot_get(blocks, key, number))
         return TRUE;
-    fd = open_body(blocks, key, O_RDONLY);
-    if (fd < 0)
-        return FALSE;
-    is_here = pread(fd, head, HEAD_SIZE, record_offset(number)) == HEAD_SIZE &&
-              parse_head(head, &is_end) >= 0;
-    close(fd);
-    return is_here;
+    fd = body_files_get(blocks->files, key, FALSE);
+    return fd >= 0 && pread(fd, head, HEAD_SIZE, record_offset(number)) == HEAD_SIZE &&
+           parse_head(head, &is_end) >= 0;
 }
 
 void blocks_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end)
@@ -334,24 +288,12 @@ void blocks_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *byte
     hot_put(blocks, key, number, bytes, is_end);
 }
 
-static void unlink_body(Blocks *blocks, guint32 generation, guint32 uid, const char *section)
-{
-    int dir = open_generation(blocks, generation, FALSE);
-    char name[160];
-
-    if (dir < 0)
-        return;
-    file_name(name, sizeof name, uid, section);
-    unlinkat(dir, name, 0);
-    close(dir);
-}
-
 static void on_evicted(guint32 generation, guint32 uid, const char *section, gpointer data)
 {
     Blocks *blocks = data;
 
     hot_drop_if(blocks, generation, uid);
-    unlink_body(blocks, generation, uid, section);
+    body_files_remove(blocks->files, generation, uid, section);
 }
 
 void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid)
@@ -360,70 +302,46 @@ void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid)
     bodies_forget_message(blocks->bodies, generation, uid, on_evicted, blocks);
 }
 
-static void remove_generation(Blocks *blocks, guint32 generation)
-{
-    int dir = open_generation(blocks, generation, FALSE);
-    DIR *list = dir >= 0 ? fdopendir(dir) : NULL;
-    const struct dirent *entry;
-    char name[16];
-
-    while (list && (entry = readdir(list)))
-        unlinkat(dir, entry->d_name, 0);
-    if (list)
-        closedir(list);
-    g_snprintf(name, sizeof name, "%u", generation);
-    unlinkat(blocks->fd, name, AT_REMOVEDIR);
-}
-
 void blocks_forget_generation(Blocks *blocks, guint32 generation)
 {
     hot_drop_if(blocks, generation, 0);
     bodies_forget_generation(blocks->bodies, generation);
-    remove_generation(blocks, generation);
+    body_files_remove_generation(blocks->files, generation);
 }
 
-/* Calls @func for the number of each generation that has a directory. */
-static void foreach_generation(Blocks *blocks, void (*func)(Blocks *, guint32, gpointer),
-                               gpointer data)
-{
-    int fd = openat(blocks->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
-    const struct dirent *entry;
-    guint64 number;
-
-    while (list && (entry = readdir(list)))
-        if (g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXUINT32, &number, NULL))
-            func(blocks, (guint32)number, data);
-    if (list)
-        closedir(list);
-}
-
-static void note_highest(Blocks *blocks, guint32 generation, gpointer data)
+static void note_highest(gpointer generation, gpointer data)
 {
     guint32 *highest = data;
 
-    *highest = MAX(*highest, generation);
+    *highest = MAX(*highest, GPOINTER_TO_UINT(generation));
 }
 
 guint32 blocks_highest_generation(Blocks *blocks)
 {
     guint32 highest = 0;
 
-    foreach_generation(blocks, note_highest, &highest);
+    body_files_foreach_generation(blocks->files, note_highest, &highest);
     return highest;
 }
 
-static void remove_unknown(Blocks *blocks, guint32 generation, gpointer data)
-{
-    GHashTable *known = data;
+typedef struct {
+    Blocks *blocks;
+    GHashTable *known;
+} Sweep;
 
-    if (!g_hash_table_contains(known, GUINT_TO_POINTER(generation)))
-        blocks_forget_generation(blocks, generation);
+static void remove_unknown(gpointer generation, gpointer data)
+{
+    Sweep *sweep = data;
+
+    if (!g_hash_table_contains(sweep->known, generation))
+        blocks_forget_generation(sweep->blocks, GPOINTER_TO_UINT(generation));
 }
 
 void blocks_sweep(Blocks *blocks, GHashTable *generations)
 {
-    foreach_generation(blocks, remove_unknown, generations);
+    Sweep sweep = {blocks, generations};
+
+    body_files_foreach_generation(blocks->files, remove_unknown, &sweep);
 }
 
 void blocks_reload(Blocks *blocks)
@@ -449,20 +367,16 @@ guint blocks_n_damaged(const Blocks *blocks)
 Blocks *blocks_open(Cache *cache, GError **error)
 {
     g_autofree char *account = NULL;
+    BodyFiles *files = body_files_open(cache->dir_fd);
     Blocks *blocks;
-    int fd;
 
-    if (mkdirat(cache->dir_fd, "blocks", 0700) < 0 && errno != EEXIST)
-        fd = -1;
-    else
-        fd = openat(cache->dir_fd, "blocks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
+    if (!files) {
         g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "open the cache %s/blocks: %s", cache->dir,
                     g_strerror(errno));
         return NULL;
     }
     blocks = g_new0(Blocks, 1);
-    blocks->fd = fd;
+    blocks->files = files;
     account = g_path_get_basename(cache->dir);
     blocks->account_sum = text_sum(account);
     blocks->bodies = bodies_new(cache);
@@ -478,6 +392,6 @@ void blocks_close(Blocks *blocks)
         hot_drop(blocks, blocks->hot_order.head->data);
     g_hash_table_unref(blocks->hot);
     bodies_free(blocks->bodies);
-    close(blocks->fd);
+    body_files_close(blocks->files);
     g_free(blocks);
 }
