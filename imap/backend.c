@@ -90,12 +90,17 @@ static gboolean is_for(const ImapWorker *worker, const CacheWant *want)
            (worker->does_bodies && want->kind == CACHE_WANT_BLOCK);
 }
 
-static gboolean is_held_by_other(ImapBackend *backend, const ImapWorker *worker, guint32 box)
+/* A mailbox is one connection's; a second enters it only for somebody who would have to wait until
+ * the first has got what it has asked for. */
+static gboolean is_left_to_other(ImapBackend *backend, const ImapWorker *worker,
+                                 const CacheWant *want)
 {
+    if (want->kind != CACHE_WANT_BLOCK || (worker && worker->box == want->box))
+        return FALSE;
     for (guint i = 0; i < backend->bodies->len; i++) {
         const ImapWorker *other = backend->bodies->pdata[i];
 
-        if (other != worker && other->box == box)
+        if (other->box == want->box && !(want->n_waiting && imap_fetch_is_full(other)))
             return TRUE;
     }
     return FALSE;
@@ -109,8 +114,7 @@ static const CacheWant *next_want(ImapBackend *backend, const ImapWorker *worker
     for (GList *link = cache_wants(backend->cache)->head; link; link = link->next) {
         const CacheWant *want = link->data;
 
-        if (want->is_taken || !is_for(worker, want) ||
-            (want->kind == CACHE_WANT_BLOCK && is_held_by_other(backend, worker, want->box)))
+        if (want->is_taken || !is_for(worker, want) || is_left_to_other(backend, worker, want))
             continue;
         if (want->n_waiting)
             return want;
@@ -219,7 +223,7 @@ static gboolean wants_bodies(ImapBackend *backend)
         const CacheWant *want = link->data;
 
         if (want->kind == CACHE_WANT_BLOCK && !want->is_taken &&
-            !is_held_by_other(backend, NULL, want->box))
+            !is_left_to_other(backend, NULL, want))
             return TRUE;
     }
     return FALSE;

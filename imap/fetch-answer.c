@@ -241,6 +241,19 @@ static void renew_wants(ImapFetch *fetch)
                          g_array_index(fetch->job.wants, guint64, i));
 }
 
+/* What has come is not in flight any more: perhaps there is room for more. */
+static void count_down(ImapFetch *fetch)
+{
+    ImapWorker *worker = fetch->job.worker;
+    gboolean was_full = imap_fetch_is_full(worker);
+    guint64 n = MIN(fetch->n_asked, CACHE_BLOCK_SIZE);
+
+    fetch->n_asked -= n;
+    worker->n_asked -= n;
+    if (was_full && !imap_fetch_is_full(worker))
+        imap_backend_dispatch_later(worker->backend);
+}
+
 static void end_block(ImapFetch *fetch, ImapPiece *piece, guint64 at, gsize len)
 {
     ImapStream *stream = &fetch->stream;
@@ -253,6 +266,7 @@ static void end_block(ImapFetch *fetch, ImapPiece *piece, guint64 at, gsize len)
     if (nth < piece->wants->len)
         imap_job_want_done(&fetch->job, g_array_index(piece->wants, guint64, nth), NULL);
     renew_wants(fetch);
+    count_down(fetch);
 }
 
 /* Takes up to the end of a block; returns how many octets that is. */

@@ -14,7 +14,7 @@
 #define GROUP_RUN_MAX 16
 #define GROUP_BYTES   ((guint64)4 * 1024 * 1024)
 #define GROUP_MAX     256 /* messages */
-#define IN_FLIGHT_MAX ((guint64)16 * 1024 * 1024)
+#define IN_FLIGHT_MAX ((guint64)8 * 1024 * 1024)
 #define JOBS_MAX      24
 
 static void piece_free(gpointer data)
@@ -263,6 +263,11 @@ static void collect(Batch *batch, gboolean are_waited_for)
     }
 }
 
+gboolean imap_fetch_is_full(const ImapWorker *worker)
+{
+    return worker->n_asked >= IN_FLIGHT_MAX || worker->jobs.length >= JOBS_MAX;
+}
+
 void imap_fetch_send(ImapWorker *worker, guint32 box)
 {
     g_autoptr(GQueue) todo = g_queue_new();
@@ -277,7 +282,7 @@ void imap_fetch_send(ImapWorker *worker, guint32 box)
     for (GList *link = todo->head; link; link = link->next) {
         const CacheWant *want = link->data;
 
-        if (worker->n_asked >= IN_FLIGHT_MAX || worker->jobs.length >= JOBS_MAX)
+        if (imap_fetch_is_full(worker))
             return;
         if (!want->is_taken)
             send_want(&batch, want);

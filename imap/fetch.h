@@ -28,7 +28,7 @@ typedef struct {
     const char *section; /* interned */
     guint32 first;       /* block */
     guint64 len;         /* octets asked for, from the first block on */
-    guint64 n_asked;     /* counted in worker->n_asked */
+    guint64 n_asked;     /* still counted in worker->n_asked */
     gboolean is_whole;   /* BODY[] as it is, to learn its length */
     GHashTable *pieces;  /* uid -> ImapPiece */
     ImapStream stream;

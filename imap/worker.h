@@ -117,5 +117,7 @@ void imap_lines_send(ImapWorker *worker);
 
 /* --- fetch.c --- */
 
+/* Whether so much is asked for that no more is sent before some of it has come. */
+gboolean imap_fetch_is_full(const ImapWorker *worker);
 /* Sends what is wanted of blocks in @box. */
 void imap_fetch_send(ImapWorker *worker, guint32 box);

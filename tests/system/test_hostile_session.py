@@ -2,13 +2,16 @@
 """Servers that break the rules once we are logged in: sessions end or go on, the mount stays."""
 
 import os
+import re
+import subprocess
 import time
 
 import pytest
 
 from citizen import Box, Citizen, Stored, literal
-from hostile import (LETTER, OTHER, Host, besiege, content, content_or_error, fails, idle_memory,
-                     in_time, letters, refusal, status, uids)
+from hostile import (LETTER, OTHER, TIMEOUT, Host, besiege, content, content_or_error, fails,
+                     idle_memory, in_time, letters, refusal, status, uids)
+from messages import of_size
 from processes import wait_until
 
 
@@ -259,3 +262,24 @@ def test_one_mailbox_that_hangs_leaves_the_others(besiege):
     assert fails(os.listdir, mounted / "Stuck") in ("ETIMEDOUT", "EHOSTUNREACH")
     assert content(mounted, 1) == LETTER
     wait_until(lambda: listed(mounted, [1]), 6, pause=0.2)
+
+
+def test_a_long_body_that_hangs_leaves_the_others(besiege):
+    """What is asked for behind it comes over another connection."""
+    long = re.compile(r"<\d+\.\d{7,}>")
+
+    def do_uid_fetch(host, peer, command):
+        if long.search(command.text):
+            peer.wait()
+        return Citizen.do_uid_fetch(host, peer, command)
+
+    host = Host(Box("INBOX", [Stored(1, of_size(15 << 20)), Stored(2, LETTER)]),
+                do_uid_fetch=do_uid_fetch)
+    mounted = besiege(host)
+    assert uids(mounted) == [1, 2]
+    with subprocess.Popen(["cat", mounted / "INBOX/u1.eml"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL):
+        wait_until(lambda: any(long.search(command.text) for command in host.commands), 5)
+        began = time.monotonic()
+        assert content(mounted, 2) == LETTER
+        assert time.monotonic() - began < TIMEOUT - 0.5
