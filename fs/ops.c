@@ -226,20 +226,26 @@ static gboolean is_stale_dir(FsRequest *request)
     return request->node.kind != FS_KIND_CONTROL && !fs_node_box(request->fs, request->node);
 }
 
+/* Answers unless there is a directory to look into. */
+static gboolean is_no_dir(FsRequest *request)
+{
+    if (!fs_view(request->node.kind)->next)
+        fs_answer_error(request, ENOTDIR);
+    else if (is_stale_dir(request))
+        fs_answer_error(request, ESTALE);
+    else
+        return FALSE;
+    return TRUE;
+}
+
 static void run_opendir(FsRequest *request)
 {
     struct fuse_file_info fi = request->fi;
     const CacheBox *box = fs_node_box(request->fs, request->node);
     CacheAnswer answer = CACHE_FOUND;
 
-    if (!fs_view(request->node.kind)->next) {
-        fs_answer_error(request, ENOTDIR);
+    if (is_no_dir(request))
         return;
-    }
-    if (is_stale_dir(request)) {
-        fs_answer_error(request, ESTALE);
-        return;
-    }
     if (box && request->n_runs == 0)
         answer = cache_box_is_fresh(request->fs->cache, box->id, FRESH_US, &request->want,
                                     &request->error);
@@ -327,14 +333,8 @@ static void list(FsRequest *request, gboolean plus)
     Listing listing = {.request = request, .plus = plus};
     CacheAnswer answer = CACHE_FOUND;
 
-    if (!fs_view(request->node.kind)->next) {
-        fs_answer_error(request, ENOTDIR);
+    if (is_no_dir(request))
         return;
-    }
-    if (is_stale_dir(request)) {
-        fs_answer_error(request, ESTALE);
-        return;
-    }
     request->size = MIN(request->size, LISTING_MAX);
     listing.bytes = bytes = g_malloc(request->size);
     if (add_dots(&listing))

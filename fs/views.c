@@ -167,57 +167,40 @@ static gboolean next_child_box(FsRequest *request, FsNode dir, guint64 cookie, F
     return TRUE;
 }
 
-/* The message after @cookie; its name is the caller's. */
-static CacheAnswer next_message(FsRequest *request, FsNode dir, guint64 cookie, FsKind kind,
-                                FsEntry *ret_entry, CacheMessage *ret_message,
-                                MailEnvelope **ret_envelope)
+/* The message after @cookie. */
+static CacheAnswer next_message(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
 {
     guint32 before = cookie >= COOKIE_MESSAGES ? (guint32)(0 - cookie) : 0;
+    gboolean is_by_uid = dir.kind == FS_KIND_UID_BOX;
+    g_autoptr(MailEnvelope) envelope = NULL;
     CacheAnswer answer = CACHE_ABSENT;
+    CacheMessage message;
     const CacheBox *box;
 
     /* After UID 1 there is none; and "before 0" would mean: from the newest. */
     if (before != 1)
-        answer = cache_next_message(request->fs->cache, dir.number, before, ret_message,
-                                    ret_envelope, &request->want, &request->error);
+        answer = cache_next_message(request->fs->cache, dir.number, before, &message, &envelope,
+                                    &request->want, &request->error);
     if (answer != CACHE_FOUND)
         return answer;
     box = cache_box(request->fs->cache, dir.number);
     g_hash_table_add(request->fs->shown, GUINT_TO_POINTER(box->generation));
-    ret_entry->node = (FsNode){kind, box->generation, ret_message->uid};
-    ret_entry->cookie = COOKIE_MESSAGES | (guint32)(0 - ret_message->uid);
+    ret_entry->node =
+        (FsNode){is_by_uid ? FS_KIND_UID_MESSAGE : FS_KIND_MESSAGE, box->generation, message.uid};
+    ret_entry->cookie = COOKIE_MESSAGES | (guint32)(0 - message.uid);
+    if (is_by_uid)
+        g_snprintf(ret_entry->name, sizeof ret_entry->name, "%u.eml", message.uid);
+    else
+        fs_names_message(request->fs->options.names, &message, envelope, is_by_recipient(box),
+                         ret_entry->name);
     return CACHE_FOUND;
 }
 
 static CacheAnswer box_next(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
 {
-    g_autoptr(MailEnvelope) envelope = NULL;
-    CacheMessage message;
-    CacheAnswer answer;
-
     if (next_child_box(request, dir, cookie, ret_entry))
         return CACHE_FOUND;
-    answer = next_message(request, dir, cookie, FS_KIND_MESSAGE, ret_entry, &message, &envelope);
-    if (answer == CACHE_FOUND)
-        fs_names_message(request->fs->options.names, &message, envelope,
-                         is_by_recipient(cache_box(request->fs->cache, dir.number)),
-                         ret_entry->name);
-    return answer;
-}
-
-static CacheAnswer uid_box_next(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
-{
-    g_autoptr(MailEnvelope) envelope = NULL;
-    CacheMessage message;
-    CacheAnswer answer;
-
-    if (next_child_box(request, dir, cookie, ret_entry))
-        return CACHE_FOUND;
-    answer =
-        next_message(request, dir, cookie, FS_KIND_UID_MESSAGE, ret_entry, &message, &envelope);
-    if (answer == CACHE_FOUND)
-        g_snprintf(ret_entry->name, sizeof ret_entry->name, "%u.eml", message.uid);
-    return answer;
+    return next_message(request, dir, cookie, ret_entry);
 }
 
 static FsNode box_parent(Fs *fs, FsNode node)
@@ -357,7 +340,7 @@ static const FsView views[FS_N_KINDS] = {
     [FS_KIND_ALIAS] = {FILE, LONG, NULL, NULL, message_parent, message_attr, message_read},
     [FS_KIND_CONTROL] = {DIR, 0, control_lookup, control_next, control_parent, control_attr, NULL},
     [FS_KIND_STATUS] = {FILE, 0, NULL, NULL, control_parent, status_attr, status_read},
-    [FS_KIND_UID_BOX] = {DIR, LONG, uid_box_lookup, uid_box_next, box_parent, box_attr, NULL},
+    [FS_KIND_UID_BOX] = {DIR, LONG, uid_box_lookup, box_next, box_parent, box_attr, NULL},
     [FS_KIND_UID_MESSAGE] = {FILE, LONG, NULL, NULL, message_parent, message_attr, message_read},
 };
 
