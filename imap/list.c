@@ -26,7 +26,8 @@ typedef struct {
     GHashTable *seen;    /* wire names */
     GHashTable *places;  /* where entries are in the tree */
     GPtrArray *prefixes; /* of our own namespaces */
-    guint n_jobs;
+    guint n_jobs;       /* not answered */
+    guint n_alive;      /* not freed: the last one frees the listing */
     gboolean is_simple; /* the server does not take LIST with RETURN */
     gboolean has_asked_prefixes;
     GError *error;
@@ -235,7 +236,6 @@ static void job_done(Listing *listing)
     if (!listing->error)
         tell_cache(listing);
     listing->done(listing->worker, listing->error);
-    listing_free(listing);
 }
 
 /* --- LIST and NAMESPACE --- */
@@ -262,12 +262,22 @@ static void finish_list(ImapJob *job, const ImapResponse *response, const GError
     job_done(listing);
 }
 
+static void clear_list(ImapJob *job)
+{
+    Listing *listing = ((ListJob *)job)->listing;
+
+    if (--listing->n_alive == 0)
+        listing_free(listing);
+}
+
 static ListJob *list_job_new(Listing *listing)
 {
     ListJob *list = imap_job_new(listing->worker, sizeof *list, 0);
 
+    list->job.clear = clear_list;
     list->listing = listing;
     listing->n_jobs++;
+    listing->n_alive++;
     return list;
 }
 

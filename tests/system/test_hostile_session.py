@@ -249,6 +249,14 @@ def test_a_refused_list_is_a_refused_mount(refusal, answer):
     refusal(Host(**instead("do_list", answer)))
 
 
+def test_an_end_while_the_mailboxes_are_listed(besiege):
+    host = Host()
+    mounted = besiege(host)
+    host.turn(do_list=lambda host, peer, command: peer.wait())
+    wait_until(lambda: host.count("LIST") == 2, 5)
+    mounted.finish()  # which looks for leaks
+
+
 def test_one_mailbox_that_hangs_leaves_the_others(besiege):
     def do_examine(host, peer, command):
         if command.words[0] == "Stuck":
