@@ -147,6 +147,8 @@ CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, gu
 
 /* Whether cache_message_size() would not wait. */
 gboolean cache_size_is_known(Cache *cache, guint32 generation, guint32 uid);
+/* Whether a size that the server told turned out wrong, in this account. */
+gboolean cache_sizes_lie(const Cache *cache);
 
 /* An array that owns its GBytes. */
 GPtrArray *cache_slices_new(void);

@@ -38,6 +38,11 @@ gboolean cache_size_is_known(Cache *cache, guint32 generation, guint32 uid)
     return lookup(cache, generation, uid, &box, &row) && is_size_believed(cache, row);
 }
 
+gboolean cache_sizes_lie(const Cache *cache)
+{
+    return cache->sizes_lie;
+}
+
 CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, guint64 *ret_size,
                                guint64 *ret_want, GError **error)
 {

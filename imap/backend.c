@@ -5,32 +5,23 @@
  * come over others, which are made when they are wanted and left when idle; where the server allows
  * no more than one, the first does that too.
  */
-#include "imap/backend.h"
-
 #include <string.h>
+
+#include "imap/patience.h"
+#include "imap/worker.h"
 
 #define BODY_WORKERS_MAX 3
 #define LIST_JOBS_MAX    8
 #define TICK_S           5
 #define BODY_IDLE_US     ((gint64)60 * G_USEC_PER_SEC)
 #define KEEP_ALIVE_US    ((gint64)300 * G_USEC_PER_SEC)
-#define AT_ONCE_MAX      3 /* lost connections in a row that are made again at once */
-#define LASTED_US        ((gint64)10 * G_USEC_PER_SEC) /* so long makes a row end */
-#define RETRY_FIRST_MS   1000
-#define RETRY_MAX_MS     60000
 #define REFUSED_MS       300000 /* after a refused login: accounts get locked */
-#define LENGTHS_MAX      10000
 #define ASKED_US         ((gint64)2 * G_USEC_PER_SEC)
-
-/* Connections that were of no use, in a row. */
-typedef struct {
-    guint n_at_once; /* made again without waiting */
-    guint retry_ms;  /* what to wait next; 0: RETRY_FIRST_MS */
-} Patience;
 
 struct ImapBackend {
     Cache *cache;
     ImapOptions options;
+    ImapAccount account; /* what the workers see of these */
     ImapWorker *lister;
     GPtrArray *bodies; /* ImapWorker */
     guint max_bodies;
@@ -38,42 +29,22 @@ struct ImapBackend {
     gboolean has_started;
     gboolean was_ready; /* since the last attempt to connect */
     gboolean is_refused;
-    Patience patience, body_patience;
+    ImapPatience patience, body_patience;
     gint64 tried_us;
-    GHashTable *lengths; /* generation << 32 | uid -> length of a message whose size is a lie */
     guint dispatch_source, retry_source, tick_source, bury_source, start_source;
+    guint room_source;       /* no more connections than there are until then */
     guint body_retry_source; /* no new connection for bodies until then */
     GError *start_error;
 };
 
-Cache *imap_backend_cache(const ImapBackend *backend)
+static gboolean on_dispatch(gpointer data);
+
+/* Looks at the wants again, from the main loop. */
+static void dispatch_later(ImapBackend *backend)
 {
-    return backend->cache;
-}
-
-const ImapOptions *imap_backend_options(const ImapBackend *backend)
-{
-    return &backend->options;
-}
-
-gboolean imap_backend_is_in_doubt(ImapBackend *backend, guint32 generation, guint32 uid,
-                                  guint64 *ret_length)
-{
-    guint64 key = (guint64)generation << 32 | uid;
-    const guint64 *length = g_hash_table_lookup(backend->lengths, &key);
-
-    *ret_length = length ? *length : 0;
-    return length != NULL;
-}
-
-void imap_backend_set_length(ImapBackend *backend, guint32 generation, guint32 uid, guint64 length)
-{
-    guint64 key = (guint64)generation << 32 | uid;
-
-    if (g_hash_table_size(backend->lengths) > LENGTHS_MAX)
-        g_hash_table_remove_all(backend->lengths);
-    g_hash_table_insert(backend->lengths, g_memdup2(&key, sizeof key),
-                        g_memdup2(&length, sizeof length));
+    if (!backend->dispatch_source)
+        backend->dispatch_source =
+            g_idle_add_full(G_PRIORITY_DEFAULT + 10, on_dispatch, backend, NULL);
 }
 
 /* --- who does what --- */
@@ -174,22 +145,47 @@ static void dispatch_lister(ImapBackend *backend)
         imap_fetch_send(worker, worker->box);
 }
 
+static ImapWorker *new_worker(ImapBackend *backend, gboolean does_lists, gboolean does_bodies);
+
 /* --- bodies --- */
 
-/* Whether the mailbox that a body worker entered is the one that the cache knows. */
-static void on_body_box(ImapWorker *worker, const GError *error)
+/* Whether the mailbox that was entered is the one that the cache knows. */
+static gboolean is_known_box(const ImapWorker *worker)
 {
-    Cache *cache = worker->backend->cache;
     CacheSync known;
 
-    if (error || !cache_sync(cache, worker->box, &known))
-        return;
-    if (worker->told.uidvalidity == known.uidvalidity &&
-        (!worker->told.mailboxid || !known.mailboxid ||
-         g_str_equal(worker->told.mailboxid, known.mailboxid)))
-        return;
-    worker->is_in_box = FALSE;
-    cache_box_suspect(cache, worker->box);
+    if (!cache_sync(imap_worker_cache(worker), worker->box, &known))
+        return TRUE;
+    return worker->told.uidvalidity == known.uidvalidity &&
+           (!worker->told.mailboxid || !known.mailboxid ||
+            g_str_equal(worker->told.mailboxid, known.mailboxid));
+}
+
+static void on_body_box(ImapWorker *worker, const GError *error)
+{
+    if (error) {
+        /* What was sent behind the EXAMINE fails for the same reason. */
+        for (GList *link = worker->jobs.head; link; link = link->next)
+            imap_job_wants_done(link->data, error);
+    } else if (!is_known_box(worker)) {
+        worker->is_in_box = FALSE;
+        cache_box_suspect(imap_worker_cache(worker), worker->box);
+    }
+}
+
+/* In a mailbox; what comes before the first one holds nobody up. */
+static gboolean is_at_work(const ImapWorker *worker)
+{
+    const ImapJob *last = g_queue_peek_tail((GQueue *)&worker->jobs);
+
+    return last && last->box;
+}
+
+static guint32 generation_of(ImapBackend *backend, guint32 box)
+{
+    const CacheBox *known = cache_box(backend->cache, box);
+
+    return known ? known->generation : 0;
 }
 
 static void dispatch_body(ImapBackend *backend, ImapWorker *worker)
@@ -200,20 +196,21 @@ static void dispatch_body(ImapBackend *backend, ImapWorker *worker)
     if (!want)
         return;
     box = want->box;
-    if (worker->box == box && worker->is_in_box) {
+    if (worker->box == box && worker->is_in_box && worker->entered == generation_of(backend, box)) {
         imap_fetch_send(worker, box);
         return;
     }
-    if (worker->jobs.length)
+    if (is_at_work(worker))
         return;
     if (!imap_examine(worker, box, NULL, on_body_box)) {
         g_autoptr(GError) error =
             g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such mailbox");
 
         cache_want_done(backend->cache, want->id, error);
-        imap_backend_dispatch_later(backend);
+        dispatch_later(backend);
         return;
     }
+    worker->entered = generation_of(backend, box);
     imap_fetch_send(worker, box);
 }
 
@@ -247,7 +244,7 @@ static void dispatch_bodies(ImapBackend *backend)
     if (imap_worker_is_ready(backend->lister) && !backend->lister->does_bodies &&
         !backend->body_retry_source && backend->bodies->len < backend->max_bodies &&
         !has_idle_body_worker(backend) && wants_bodies(backend))
-        g_ptr_array_add(backend->bodies, imap_worker_new(backend, FALSE, TRUE));
+        g_ptr_array_add(backend->bodies, new_worker(backend, FALSE, TRUE));
 }
 
 static void connect_lister(ImapBackend *backend);
@@ -278,16 +275,9 @@ static gboolean on_dispatch(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-void imap_backend_dispatch_later(ImapBackend *backend)
-{
-    if (!backend->dispatch_source)
-        backend->dispatch_source =
-            g_idle_add_full(G_PRIORITY_DEFAULT + 10, on_dispatch, backend, NULL);
-}
-
 static void on_wants_changed(gpointer data)
 {
-    imap_backend_dispatch_later(data);
+    dispatch_later(data);
 }
 
 /* --- coming and going --- */
@@ -316,7 +306,7 @@ static void connect_lister(ImapBackend *backend)
 {
     backend->tried_us = g_get_monotonic_time();
     backend->was_ready = FALSE;
-    backend->lister = imap_worker_new(backend, TRUE, backend->max_bodies == 0);
+    backend->lister = new_worker(backend, TRUE, FALSE);
 }
 
 static gboolean on_retry(gpointer data)
@@ -326,28 +316,6 @@ static gboolean on_retry(gpointer data)
     backend->retry_source = 0;
     connect_lister(backend);
     return G_SOURCE_REMOVE;
-}
-
-/* Not all clients of a server that comes back at once. */
-static guint with_jitter(guint wait_ms)
-{
-    return wait_ms + (guint)g_random_int_range(0, (gint32)wait_ms / 2 + 1);
-}
-
-static guint next_wait_ms(Patience *patience)
-{
-    guint wait_ms = MAX(patience->retry_ms, RETRY_FIRST_MS);
-
-    patience->retry_ms = MIN(wait_ms * 2, RETRY_MAX_MS);
-    return with_jitter(wait_ms);
-}
-
-/* Whether a connection of some use, which began at @since_us, may be made again without waiting. */
-static gboolean may_at_once(Patience *patience, gint64 since_us)
-{
-    if (g_get_monotonic_time() - since_us > LASTED_US)
-        *patience = (Patience){0};
-    return patience->n_at_once++ < AT_ONCE_MAX;
 }
 
 /* Nobody waits for news of a mailbox of which all is known: what is known must do. */
@@ -371,9 +339,10 @@ static void go_offline(ImapBackend *backend, const GError *error)
     let_go_of_listings(backend);
     cache_wants_fail(backend->cache, error);
     if (!backend->retry_source)
-        backend->retry_source = g_timeout_add(
-            backend->is_refused ? with_jitter(REFUSED_MS) : next_wait_ms(&backend->patience),
-            on_retry, backend);
+        backend->retry_source =
+            g_timeout_add(backend->is_refused ? imap_patience_jitter(REFUSED_MS)
+                                              : imap_patience_wait_ms(&backend->patience),
+                          on_retry, backend);
 }
 
 static void bury(ImapBackend *backend, ImapWorker *worker);
@@ -388,7 +357,7 @@ static void leave_lister(ImapBackend *backend, const GError *error)
 
 static void on_listed(ImapWorker *worker, const GError *error)
 {
-    ImapBackend *backend = worker->backend;
+    ImapBackend *backend = worker->owner;
 
     if (error && !backend->has_started) {
         tell_start(backend, error);
@@ -402,13 +371,24 @@ static void on_listed(ImapWorker *worker, const GError *error)
     worker->has_listed = TRUE;
     cache_set_state(backend->cache, CACHE_ONLINE, NULL);
     tell_start(backend, NULL);
-    imap_backend_dispatch_later(backend);
+    dispatch_later(backend);
 }
 
-/* The extensions that must be switched on (RFC 5161).  Answers come as "* ENABLED". */
+/* As many connections as in the beginning. */
+static void try_all_again(ImapBackend *backend)
+{
+    g_clear_handle_id(&backend->room_source, g_source_remove);
+    backend->max_bodies = BODY_WORKERS_MAX;
+    if (backend->lister)
+        backend->lister->does_bodies = FALSE;
+    dispatch_later(backend);
+}
+
+/* The extensions that must be switched on (RFC 5161), in each connection: the names of mailboxes
+ * mean other ones without UTF8=ACCEPT.  Answers come as "* ENABLED". */
 static void send_enable(ImapWorker *worker)
 {
-    gboolean has_qresync = imap_worker_has(worker, "QRESYNC");
+    gboolean has_qresync = worker->does_lists && imap_worker_has(worker, "QRESYNC");
     gboolean has_utf8 = imap_worker_has(worker, "UTF8=ACCEPT");
     ImapCommand *command;
 
@@ -434,22 +414,27 @@ static void send_id(ImapWorker *worker)
     imap_job_send(imap_job_new(worker, sizeof(ImapJob), 0), command);
 }
 
-void imap_backend_worker_ready(ImapBackend *backend, ImapWorker *worker)
+static void on_ready(ImapWorker *worker, gpointer data)
 {
+    ImapBackend *backend = data;
+
+    send_id(worker);
+    send_enable(worker);
     if (worker == backend->lister) {
         backend->was_ready = TRUE;
         backend->is_refused = FALSE;
-        send_id(worker);
-        send_enable(worker);
+        try_all_again(backend);
         imap_list_start(worker, on_listed);
         imap_session_compress(worker->session);
     }
-    imap_backend_dispatch_later(backend);
+    dispatch_later(backend);
 }
 
-void imap_backend_worker_stalled(ImapBackend *backend, ImapWorker *worker, gboolean is_stalled)
+static void on_stalled(ImapWorker *worker, gboolean is_stalled, gpointer data)
 {
-    if (worker != backend->lister || !backend->has_started)
+    ImapBackend *backend = data;
+
+    if (worker != backend->lister || !worker->has_listed)
         return;
     cache_set_state(backend->cache, is_stalled ? CACHE_STALLED : CACHE_ONLINE, NULL);
     if (is_stalled)
@@ -475,12 +460,24 @@ static void bury(ImapBackend *backend, ImapWorker *worker)
         backend->bury_source = g_idle_add(on_bury, backend);
 }
 
-/* The server lets in no more connections: those that are there do the work. */
+static gboolean on_room_again(gpointer data)
+{
+    ImapBackend *backend = data;
+
+    backend->room_source = 0;
+    try_all_again(backend);
+    return G_SOURCE_REMOVE;
+}
+
+/* The server lets in no more connections: those that are there do the work, for some time. */
 static void do_without_another(ImapBackend *backend)
 {
     backend->max_bodies = backend->bodies->len;
     if (!backend->max_bodies && backend->lister)
         backend->lister->does_bodies = TRUE;
+    if (!backend->room_source)
+        backend->room_source =
+            g_timeout_add(imap_patience_jitter(REFUSED_MS), on_room_again, backend);
 }
 
 static gboolean on_body_retry(gpointer data)
@@ -488,7 +485,7 @@ static gboolean on_body_retry(gpointer data)
     ImapBackend *backend = data;
 
     backend->body_retry_source = 0;
-    imap_backend_dispatch_later(backend);
+    dispatch_later(backend);
     return G_SOURCE_REMOVE;
 }
 
@@ -504,20 +501,18 @@ static void give_up_bodies(ImapBackend *backend, const GError *error)
     }
     if (!backend->body_retry_source)
         backend->body_retry_source =
-            g_timeout_add(next_wait_ms(&backend->body_patience), on_body_retry, backend);
+            g_timeout_add(imap_patience_wait_ms(&backend->body_patience), on_body_retry, backend);
 }
 
 static void body_closed(ImapBackend *backend, ImapWorker *worker, const GError *error)
 {
-    gboolean was_used = worker->box != 0;
-
     if (!g_ptr_array_remove(backend->bodies, worker))
         return;
-    if (!was_used && imap_session_is_greeted(worker->session) &&
+    if (!worker->was_ready && imap_session_is_greeted(worker->session) &&
         imap_worker_is_ready(backend->lister)) {
         g_message("no further connection: %s", error->message);
         do_without_another(backend);
-    } else if (!may_at_once(&backend->body_patience, worker->born_us)) {
+    } else if (!imap_patience_allows_at_once(&backend->body_patience, worker->born_us)) {
         g_message("connection lost: %s", error->message);
         give_up_bodies(backend, error);
     }
@@ -535,20 +530,34 @@ static void lister_closed(ImapBackend *backend, const GError *error)
     g_message("connection lost: %s", error->message);
     /* At once, what waits goes on waiting. */
     if (backend->was_ready && !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_TIMEOUT) &&
-        may_at_once(&backend->patience, backend->tried_us))
+        imap_patience_allows_at_once(&backend->patience, backend->tried_us))
         connect_lister(backend);
     else
         go_offline(backend, error);
 }
 
-void imap_backend_worker_closed(ImapBackend *backend, ImapWorker *worker, const GError *error)
+static void on_closed(ImapWorker *worker, const GError *error, gpointer data)
 {
+    ImapBackend *backend = data;
+
     if (worker == backend->lister)
         lister_closed(backend, error);
     else
         body_closed(backend, worker, error);
     bury(backend, worker);
-    imap_backend_dispatch_later(backend);
+    dispatch_later(backend);
+}
+
+static void on_has_room(ImapWorker *worker, gpointer data)
+{
+    dispatch_later(data);
+}
+
+static ImapWorker *new_worker(ImapBackend *backend, gboolean does_lists, gboolean does_bodies)
+{
+    static const ImapWorkerEvents events = {on_ready, on_stalled, on_has_room, on_closed};
+
+    return imap_worker_new(&backend->account, does_lists, does_bodies, &events, backend);
 }
 
 /* --- now and then --- */
@@ -595,7 +604,7 @@ ImapBackend *imap_backend_new(Cache *cache, const ImapOptions *options)
     backend->max_bodies = BODY_WORKERS_MAX;
     backend->bodies = g_ptr_array_new();
     backend->dead = g_ptr_array_new_with_free_func(free_worker);
-    backend->lengths = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    backend->account = (ImapAccount){cache, &backend->options, imap_lengths_new()};
     cache_set_backend(cache, &vtable, backend);
     backend->tick_source = g_timeout_add_seconds(TICK_S, on_tick, backend);
     connect_lister(backend);
@@ -612,10 +621,11 @@ void imap_backend_free(ImapBackend *backend)
     imap_worker_free(backend->lister);
     g_ptr_array_unref(backend->bodies);
     g_ptr_array_unref(backend->dead);
-    g_hash_table_unref(backend->lengths);
+    imap_lengths_free(backend->account.lengths);
     g_clear_handle_id(&backend->dispatch_source, g_source_remove);
     g_clear_handle_id(&backend->retry_source, g_source_remove);
     g_clear_handle_id(&backend->body_retry_source, g_source_remove);
+    g_clear_handle_id(&backend->room_source, g_source_remove);
     g_clear_handle_id(&backend->tick_source, g_source_remove);
     g_clear_handle_id(&backend->bury_source, g_source_remove);
     g_clear_handle_id(&backend->start_source, g_source_remove);

@@ -3,8 +3,8 @@
  *
  * Each answer tells the message's date and size again, which must be those that the index has: so a
  * mailbox that was replaced behind our back cannot put its bytes under another's name.  A long body
- * whose answer tells that ahead, as servers do, is stored block by block while it comes; another is
- * stored when its answer is at its end, as far as the reader kept it.
+ * whose answer tells that ahead, as servers do, is cut into blocks while it comes; another when its
+ * answer is at its end, as far as the reader kept it.
  *
  * Where a message does not end where its size says, it is asked for as a whole, once: the length of
  * that is believed, and from then on nothing that contradicts it.
@@ -43,6 +43,7 @@ static void piece_again(ImapFetch *fetch, ImapPiece *piece)
     g_hash_table_remove(fetch->pieces, GUINT_TO_POINTER(piece->uid));
 }
 
+/* It is another message, or none. */
 static void piece_gone(ImapFetch *fetch, ImapPiece *piece, const char *why)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "%s", why);
@@ -51,21 +52,31 @@ static void piece_gone(ImapFetch *fetch, ImapPiece *piece, const char *why)
     piece_done(fetch, piece, error);
 }
 
+/* It is the message, but not what was asked for of it. */
+static void piece_refused(ImapFetch *fetch, ImapPiece *piece, const char *why)
+{
+    g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_PROTOCOL, "%s", why);
+
+    piece_done(fetch, piece, error);
+}
+
 /* --- what it is worth --- */
 
-static gboolean is_same_message(const CacheMessage *message, const ImapItems *items)
+static gboolean is_same_message(const Cache *cache, const CacheMessage *message,
+                                const ImapItems *items)
 {
     if (items->present & IMAP_ITEM_DATE && items->date != message->date)
         return FALSE;
-    return !(items->present & IMAP_ITEM_SIZE) || message->is_size_proved ||
-           items->size == message->size;
+    if (!(items->present & IMAP_ITEM_SIZE) || items->size == message->size)
+        return TRUE;
+    return message->is_size_proved && cache_sizes_lie(cache);
 }
 
 /* Whether the answer is this job's. */
 static gboolean is_answer(const ImapFetch *fetch, const ImapItems *items)
 {
     return g_hash_table_contains(fetch->pieces, GUINT_TO_POINTER(items->uid)) &&
-           fetch->job.worker->box == fetch->job.box &&
+           fetch->job.worker->box == fetch->job.box && !items->is_binary &&
            items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL) &&
            g_ascii_strcasecmp(items->section, fetch->section) == 0;
 }
@@ -81,7 +92,7 @@ static const char *find_stranger(const ImapFetch *fetch, const ImapItems *items,
         return "the mailbox was replaced by another one";
     if (!(items->present & IMAP_ITEM_BODY))
         return not_there;
-    if (!is_same_message(ret_message, items))
+    if (!is_same_message(imap_worker_cache(worker), ret_message, items))
         return "the server has another message under its UID";
     return NULL;
 }
@@ -109,8 +120,8 @@ static gboolean find_length(const ImapFetch *fetch, const CacheMessage *message,
     *ret_length = message->size;
     if (message->is_size_proved)
         return TRUE;
-    if (!imap_backend_is_in_doubt(fetch->job.worker->backend, fetch->generation, message->uid,
-                                  &learned) ||
+    if (!imap_lengths_get(fetch->job.worker->account->lengths, fetch->generation, message->uid,
+                          &learned) ||
         !learned)
         return FALSE;
     *ret_length = learned;
@@ -147,86 +158,29 @@ static Verdict judge(const ImapFetch *fetch, const ImapItems *items, const Cache
     return fetch->is_whole ? judge_whole(fetch, items, message) : judge_part(fetch, items, message);
 }
 
-/* --- a body at once --- */
+/* --- octets to blocks --- */
 
-static void put_block(ImapFetch *fetch, guint32 uid, guint64 number, GBytes *bytes, gboolean is_end)
+static void drop_body(ImapFetch *fetch)
 {
-    cache_put_block(imap_worker_cache(fetch->job.worker), fetch->generation, uid, fetch->section,
-                    (guint32)number, bytes, is_end);
+    g_clear_pointer(&fetch->body.block, g_free);
+    fetch->body.uid = 0;
 }
 
-/* The first octet at @start or behind it that begins a block which was asked for. */
-static guint64 first_kept(const ImapFetch *fetch, guint64 start)
+/* From now on octets of the message @uid come, from @start up to @end; @is_end: the section ends
+ * there. */
+static void begin_body(ImapFetch *fetch, guint32 uid, guint64 start, guint64 end, gboolean is_end)
 {
-    guint64 number = (start + CACHE_BLOCK_SIZE - 1) / CACHE_BLOCK_SIZE;
+    guint64 block = (start + CACHE_BLOCK_SIZE - 1) / CACHE_BLOCK_SIZE;
 
-    return MAX(fetch->first, number) * CACHE_BLOCK_SIZE;
+    drop_body(fetch);
+    fetch->body = (ImapBody){
+        .uid = uid,
+        .at = start,
+        .end = end,
+        .kept_off = MAX(fetch->first, block) * CACHE_BLOCK_SIZE,
+        .is_end = is_end,
+    };
 }
-
-/* Stores the blocks that [start, start + len) covers; @is_end: the section ends there.  FALSE when
- * that is not one. */
-static gboolean put_blocks(ImapFetch *fetch, guint32 uid, guint64 start, const char *bytes,
-                           gsize len, gboolean is_end)
-{
-    guint64 end = start + len, at = first_kept(fetch, start);
-    gboolean has_put = FALSE;
-
-    while (at + CACHE_BLOCK_SIZE <= end || (is_end && at <= end)) {
-        gsize size = MIN(end - at, CACHE_BLOCK_SIZE);
-        g_autoptr(GBytes) block = g_bytes_new(bytes + (at - start), size);
-        gboolean is_last = is_end && at + size == end;
-
-        put_block(fetch, uid, at / CACHE_BLOCK_SIZE, block, is_last);
-        has_put = TRUE;
-        if (is_last)
-            break;
-        at += CACHE_BLOCK_SIZE;
-    }
-    return has_put;
-}
-
-/* What the reader kept of it; a command that asks for less will get the rest. */
-static void take_kept(ImapFetch *fetch, ImapPiece *piece, const ImapItems *items,
-                      const Verdict *verdict)
-{
-    const ImapValue *body = items->body;
-    gboolean is_all = body->len == body->full_len;
-    gboolean has_put = put_blocks(fetch, piece->uid, verdict->start, body->bytes, body->len,
-                                  verdict->is_end && is_all);
-
-    if (!is_all)
-        fetch->job.worker->tells_ahead = FALSE;
-    if (fetch->is_whole && !is_all) {
-        imap_fetch_send_end(fetch, piece->uid, verdict->end);
-        piece_again(fetch, piece);
-    } else if (has_put) {
-        piece_done(fetch, piece, NULL);
-    } else {
-        piece_gone(fetch, piece, too_little);
-    }
-}
-
-static void take_body(ImapFetch *fetch, ImapPiece *piece, const ImapItems *items,
-                      const CacheMessage *message)
-{
-    ImapBackend *backend = fetch->job.worker->backend;
-    Verdict verdict = judge(fetch, items, message);
-
-    if (verdict.is_doubtful) {
-        imap_backend_set_length(backend, fetch->generation, piece->uid, 0);
-        piece_again(fetch, piece);
-    } else if (verdict.is_beyond) {
-        piece_done(fetch, piece, NULL);
-    } else if (verdict.wrong) {
-        piece_gone(fetch, piece, verdict.wrong);
-    } else {
-        if (fetch->is_whole)
-            imap_backend_set_length(backend, fetch->generation, piece->uid, verdict.end);
-        take_kept(fetch, piece, items, &verdict);
-    }
-}
-
-/* --- a body that is streamed --- */
 
 /* Something comes: what waits for more of it does not wait in vain. */
 static void renew_wants(ImapFetch *fetch)
@@ -251,50 +205,51 @@ static void count_down(ImapFetch *fetch)
     fetch->n_asked -= n;
     worker->n_asked -= n;
     if (was_full && !imap_fetch_is_full(worker))
-        imap_backend_dispatch_later(worker->backend);
+        worker->events->has_room(worker, worker->owner);
 }
 
-static void end_block(ImapFetch *fetch, ImapPiece *piece, guint64 at, gsize len)
+/* Stores the block that begins at @off. */
+static void end_block(ImapFetch *fetch, const ImapPiece *piece, guint64 off)
 {
-    ImapStream *stream = &fetch->stream;
-    g_autoptr(GBytes) block = g_bytes_new_take(g_steal_pointer(&stream->block), len);
-    guint64 nth = at / CACHE_BLOCK_SIZE - fetch->first;
+    ImapBody *body = &fetch->body;
+    gsize len = (gsize)(body->at - off);
+    g_autoptr(GBytes) block = g_bytes_new_take(g_steal_pointer(&body->block), len);
+    guint64 number = off / CACHE_BLOCK_SIZE, nth = number - fetch->first;
 
-    stream->has_put = TRUE;
-    put_block(fetch, stream->uid, at / CACHE_BLOCK_SIZE, block,
-              stream->is_end && at + len == stream->end);
+    body->has_put = TRUE;
+    cache_put_block(imap_worker_cache(fetch->job.worker), fetch->generation, body->uid,
+                    fetch->section, (guint32)number, block, body->is_end && body->at == body->end);
     if (nth < piece->wants->len)
         imap_job_want_done(&fetch->job, g_array_index(piece->wants, guint64, nth), NULL);
     renew_wants(fetch);
     count_down(fetch);
 }
 
-/* Takes up to the end of a block; returns how many octets that is. */
-static gsize take_some(ImapFetch *fetch, ImapPiece *piece, const guint8 *bytes, gsize len)
+/* Takes octets up to the end of a block; returns how many. */
+static gsize take_some(ImapFetch *fetch, const ImapPiece *piece, const guint8 *bytes, gsize len)
 {
-    ImapStream *stream = &fetch->stream;
-    gsize off = (gsize)(stream->at % CACHE_BLOCK_SIZE), n;
+    ImapBody *body = &fetch->body;
+    guint64 off = body->at - body->at % CACHE_BLOCK_SIZE;
+    guint64 stop = MIN(off + CACHE_BLOCK_SIZE, body->end);
 
-    if (stream->at < stream->kept_off) {
-        n = (gsize)MIN(len, stream->kept_off - stream->at);
-        stream->at += n;
-        return n;
+    if (body->at < body->kept_off) {
+        len = (gsize)MIN(len, body->kept_off - body->at);
+        body->at += len;
+        return len;
     }
-    n = MIN(len, CACHE_BLOCK_SIZE - off);
-    if (!stream->block)
-        stream->block = g_malloc(CACHE_BLOCK_SIZE);
-    memcpy(stream->block + off, bytes, n);
-    stream->at += n;
-    if (off + n == CACHE_BLOCK_SIZE || (stream->is_end && stream->at == stream->end))
-        end_block(fetch, piece, stream->at - off - n, off + n);
-    return n;
+    len = (gsize)MIN(len, stop - body->at);
+    if (!body->block)
+        body->block = g_malloc((gsize)(stop - off));
+    memcpy(body->block + (body->at - off), bytes, len);
+    body->at += len;
+    if (body->at == off + CACHE_BLOCK_SIZE || (body->is_end && body->at == body->end))
+        end_block(fetch, piece, off);
+    return len;
 }
 
-static void streamed(ImapJob *job, const guint8 *bytes, gsize len)
+static void take_octets(ImapFetch *fetch, const ImapPiece *piece, const guint8 *bytes, gsize len)
 {
-    ImapFetch *fetch = (ImapFetch *)job;
-    ImapPiece *piece = g_hash_table_lookup(fetch->pieces, GUINT_TO_POINTER(fetch->stream.uid));
-
+    len = (gsize)MIN(len, fetch->body.end - fetch->body.at);
     while (len > 0) {
         gsize n = take_some(fetch, piece, bytes, len);
 
@@ -302,6 +257,20 @@ static void streamed(ImapJob *job, const guint8 *bytes, gsize len)
         len -= n;
     }
 }
+
+/* FALSE when that was not one block. */
+static gboolean end_body(ImapFetch *fetch, const ImapPiece *piece)
+{
+    ImapBody *body = &fetch->body;
+
+    /* That a section ends where a block begins is told by a block without octets. */
+    if (body->is_end && body->at == body->end && body->end == body->kept_off)
+        end_block(fetch, piece, body->end);
+    drop_body(fetch);
+    return body->has_put;
+}
+
+/* --- answers --- */
 
 static gboolean announced(ImapJob *job, const ImapItems *items)
 {
@@ -316,33 +285,62 @@ static gboolean announced(ImapJob *job, const ImapItems *items)
     if (verdict.wrong || verdict.is_beyond)
         return FALSE;
     if (fetch->is_whole)
-        imap_backend_set_length(job->worker->backend, fetch->generation, items->uid, verdict.end);
-    fetch->stream = (ImapStream){
-        .uid = items->uid,
-        .at = verdict.start,
-        .end = verdict.end,
-        .kept_off = first_kept(fetch, verdict.start),
-        .is_end = verdict.is_end,
-    };
+        imap_lengths_set(job->worker->account->lengths, fetch->generation, items->uid, verdict.end);
+    begin_body(fetch, items->uid, verdict.start, verdict.end, verdict.is_end);
     return TRUE;
 }
 
-/* The answer is at its end; no octets at all may be left to tell where the section ends. */
-static void end_stream(ImapFetch *fetch, ImapPiece *piece)
+static void streamed(ImapJob *job, const guint8 *bytes, gsize len)
 {
-    ImapStream *stream = &fetch->stream;
+    ImapFetch *fetch = (ImapFetch *)job;
 
-    if (stream->is_end && stream->end == stream->kept_off)
-        end_block(fetch, piece, stream->end, 0);
-    g_clear_pointer(&stream->block, g_free);
-    stream->uid = 0;
-    if (stream->has_put)
-        piece_done(fetch, piece, NULL);
-    else
-        piece_gone(fetch, piece, too_little);
+    take_octets(fetch, g_hash_table_lookup(fetch->pieces, GUINT_TO_POINTER(fetch->body.uid)), bytes,
+                len);
 }
 
-/* --- */
+/* What the reader kept of it; a command that asks for less will get the rest. */
+static void take_kept(ImapFetch *fetch, ImapPiece *piece, const ImapItems *items,
+                      const Verdict *verdict)
+{
+    const ImapValue *kept = items->body;
+    gboolean is_all = kept->len == kept->full_len;
+
+    begin_body(fetch, piece->uid, verdict->start, verdict->start + kept->len,
+               verdict->is_end && is_all);
+    take_octets(fetch, piece, (const guint8 *)kept->bytes, kept->len);
+    if (!is_all)
+        fetch->job.worker->tells_ahead = FALSE;
+    if (!end_body(fetch, piece)) {
+        piece_refused(fetch, piece, too_little);
+    } else if (fetch->is_whole && !is_all) {
+        imap_fetch_send_end(fetch, piece->uid, verdict->end);
+        piece_again(fetch, piece);
+    } else {
+        piece_done(fetch, piece, NULL);
+    }
+}
+
+static void take_answer(ImapFetch *fetch, ImapPiece *piece, const ImapItems *items,
+                        const CacheMessage *message)
+{
+    ImapLengths *lengths = fetch->job.worker->account->lengths;
+    Verdict verdict = judge(fetch, items, message);
+
+    if (verdict.is_doubtful) {
+        imap_lengths_set(lengths, fetch->generation, piece->uid, 0);
+        piece_again(fetch, piece);
+    } else if (verdict.is_beyond) {
+        piece_done(fetch, piece, NULL);
+    } else if (verdict.wrong && verdict.end == verdict.start) {
+        piece_gone(fetch, piece, verdict.wrong);
+    } else if (verdict.wrong) {
+        piece_refused(fetch, piece, verdict.wrong);
+    } else {
+        if (fetch->is_whole)
+            imap_lengths_set(lengths, fetch->generation, piece->uid, verdict.end);
+        take_kept(fetch, piece, items, &verdict);
+    }
+}
 
 static gboolean fetched(ImapJob *job, const ImapItems *items)
 {
@@ -356,10 +354,12 @@ static gboolean fetched(ImapJob *job, const ImapItems *items)
     why = find_stranger(fetch, items, &message);
     if (why)
         piece_gone(fetch, piece, why);
-    else if (fetch->stream.uid)
-        end_stream(fetch, piece);
+    else if (fetch->body.uid != items->uid)
+        take_answer(fetch, piece, items, &message);
+    else if (end_body(fetch, piece))
+        piece_done(fetch, piece, NULL);
     else
-        take_body(fetch, piece, items, &message);
+        piece_refused(fetch, piece, too_little);
     return TRUE;
 }
 

@@ -31,7 +31,7 @@ static void clear(ImapJob *job)
 
     job->worker->n_asked -= fetch->n_asked;
     g_hash_table_unref(fetch->pieces);
-    g_free(fetch->stream.block);
+    g_free(fetch->body.block);
 }
 
 typedef struct {
@@ -163,7 +163,8 @@ static gboolean is_in_doubt(Batch *batch, const CacheWant *want, const CacheMess
     guint64 length;
 
     return !*want->section && !message->is_size_proved &&
-           imap_backend_is_in_doubt(batch->worker->backend, want->generation, want->uid, &length) &&
+           imap_lengths_get(batch->worker->account->lengths, want->generation, want->uid,
+                            &length) &&
            !length;
 }
 

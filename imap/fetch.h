@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "imap/backend.h"
+#include "imap/worker.h"
 
 /* One message of a job, and who wants what of it. */
 typedef struct {
@@ -11,7 +11,7 @@ typedef struct {
     GArray *wants; /* guint64: of the first block, and of those behind it in their order */
 } ImapPiece;
 
-/* A body that is taken while it comes. */
+/* A body that is cut into blocks. */
 typedef struct {
     guint32 uid;      /* 0: there is none */
     guint64 at;       /* octet of the section that comes next */
@@ -19,8 +19,8 @@ typedef struct {
     guint64 kept_off; /* the first octet that a block of ours begins with */
     gboolean is_end;  /* the section ends there, too */
     gboolean has_put; /* a block at least */
-    guint8 *block;    /* the one that is being filled; owned */
-} ImapStream;
+    guint8 *block;    /* the one that is being filled, as large as it will be; owned */
+} ImapBody;
 
 typedef struct {
     ImapJob job;
@@ -31,7 +31,7 @@ typedef struct {
     guint64 n_asked;     /* still counted in worker->n_asked */
     gboolean is_whole;   /* BODY[] as it is, to learn its length */
     GHashTable *pieces;  /* uid -> ImapPiece */
-    ImapStream stream;
+    ImapBody body;
     gint64 renewed_us; /* when the wants' time was last begun anew */
 } ImapFetch;
 

@@ -2,7 +2,7 @@
 /* imap/lines.c - listing messages: UID, flags, date, size and envelope. */
 #include <string.h>
 
-#include "imap/backend.h"
+#include "imap/worker.h"
 
 #define LINE_ITEMS    "(FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)"
 #define SET_TEXT_MAX  4000 /* octets of a set in one command; some servers take 8,000 a line */

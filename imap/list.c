@@ -3,9 +3,9 @@
  * (RFC 9208). */
 #include <string.h>
 
-#include "imap/backend.h"
 #include "imap/errors.h"
 #include "imap/utf7.h"
+#include "imap/worker.h"
 
 #define BOXES_MAX    100000
 #define DEPTH_MAX    100
@@ -26,9 +26,9 @@ typedef struct {
     GHashTable *seen;    /* wire names */
     GHashTable *places;  /* where entries are in the tree */
     GPtrArray *prefixes; /* of our own namespaces */
-    guint n_jobs;       /* not answered */
-    guint n_alive;      /* not freed: the last one frees the listing */
-    gboolean is_simple; /* the server does not take LIST with RETURN */
+    guint n_jobs;        /* not answered */
+    guint n_alive;       /* not freed: the last one frees the listing */
+    gboolean is_simple;  /* the server does not take LIST with RETURN */
     gboolean has_asked_prefixes;
     GError *error;
     void (*done)(ImapWorker *worker, const GError *error);

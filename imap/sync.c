@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include "imap/backend.h"
+#include "imap/worker.h"
 
 #define SAMPLE           3
 #define MESSAGES_MAX     4000000
@@ -351,7 +351,7 @@ static void end(ImapWorker *worker)
     if (!imap_session_is_closed(worker->session))
         end_wants(worker, sync->box, sync->error);
     imap_sync_free(sync);
-    imap_backend_dispatch_later(worker->backend);
+    worker->events->has_room(worker, worker->owner);
 }
 
 /* Whether what was entered is what the cache knows. */

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "imap/backend.h"
-
 /* --- jobs --- */
 
 gpointer imap_job_new(ImapWorker *worker, gsize size, guint32 box)
@@ -101,7 +99,7 @@ static void on_done(const ImapResponse *response, const GError *error, gpointer 
         return;
     if (was_oldest)
         begin_next(worker);
-    imap_backend_dispatch_later(worker->backend);
+    worker->events->has_room(worker, worker->owner);
 }
 
 void imap_job_send(gpointer data, ImapCommand *command)
@@ -229,7 +227,9 @@ static gboolean on_literal(ImapSession *session, const ImapResponse *response, g
     ImapWorker *worker = data;
     ImapItems items;
 
-    if (!g_str_equal(response->name, "FETCH") || !imap_items_parse(response->values, &items))
+    /* Only the literal that is announced, which is the last value, can be the body. */
+    if (worker->streaming || !g_str_equal(response->name, "FETCH") ||
+        !imap_items_parse(response->values, &items) || !items.body || items.body->next)
         return FALSE;
     for (GList *link = worker->jobs.head; link && !worker->streaming; link = link->next) {
         ImapJob *job = link->data;
@@ -251,31 +251,41 @@ static void on_piece(ImapSession *session, const guint8 *bytes, gsize len, gpoin
 
 static void on_ready(ImapSession *session, gpointer data)
 {
-    imap_backend_worker_ready(((ImapWorker *)data)->backend, data);
+    ImapWorker *worker = data;
+
+    worker->was_ready = TRUE;
+    worker->events->ready(worker, worker->owner);
 }
 
 static void on_stalled(ImapSession *session, gboolean is_stalled, gpointer data)
 {
-    imap_backend_worker_stalled(((ImapWorker *)data)->backend, data, is_stalled);
+    ImapWorker *worker = data;
+
+    worker->events->stalled(worker, is_stalled, worker->owner);
 }
 
 static void on_closed(ImapSession *session, const GError *error, gpointer data)
 {
-    imap_backend_worker_closed(((ImapWorker *)data)->backend, data, error);
+    ImapWorker *worker = data;
+
+    worker->events->closed(worker, error, worker->owner);
 }
 
-ImapWorker *imap_worker_new(ImapBackend *backend, gboolean does_lists, gboolean does_bodies)
+ImapWorker *imap_worker_new(const ImapAccount *account, gboolean does_lists, gboolean does_bodies,
+                            const ImapWorkerEvents *events, gpointer owner)
 {
-    static const ImapSessionEvents events = {on_ready, on_untagged, on_literal,
-                                             on_piece, on_stalled,  on_closed};
+    static const ImapSessionEvents session_events = {on_ready, on_untagged, on_literal,
+                                                     on_piece, on_stalled,  on_closed};
     ImapWorker *worker = g_new0(ImapWorker, 1);
 
-    worker->backend = backend;
+    worker->account = account;
+    worker->events = events;
+    worker->owner = owner;
     worker->does_lists = does_lists;
     worker->does_bodies = does_bodies;
     worker->tells_ahead = TRUE;
     worker->used_us = worker->born_us = g_get_monotonic_time();
-    worker->session = imap_session_new(imap_backend_options(backend), &events, worker);
+    worker->session = imap_session_new(account->options, &session_events, worker);
     return worker;
 }
 
@@ -304,7 +314,7 @@ gboolean imap_worker_is_ready(const ImapWorker *worker)
 
 Cache *imap_worker_cache(const ImapWorker *worker)
 {
-    return imap_backend_cache(worker->backend);
+    return worker->account->cache;
 }
 
 ImapCommand *imap_worker_command(const ImapWorker *worker, const char *name)

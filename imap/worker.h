@@ -9,6 +9,7 @@
 #pragma once
 
 #include "imap/fetch-items.h"
+#include "imap/lengths.h"
 #include "imap/session.h"
 
 typedef struct ImapWorker ImapWorker;
@@ -41,14 +42,34 @@ typedef struct {
     char *mailboxid;
 } ImapTold;
 
+/* What all workers of an account share; borrowed, outlives them. */
+typedef struct {
+    Cache *cache;
+    const ImapOptions *options;
+    ImapLengths *lengths;
+} ImapAccount;
+
+/* The worker must not be freed in any of these. */
+typedef struct {
+    void (*ready)(ImapWorker *worker, gpointer owner);
+    void (*stalled)(ImapWorker *worker, gboolean is_stalled, gpointer owner);
+    /* More can be sent than a moment ago. */
+    void (*has_room)(ImapWorker *worker, gpointer owner);
+    void (*closed)(ImapWorker *worker, const GError *error, gpointer owner);
+} ImapWorkerEvents;
+
 struct ImapWorker {
-    struct ImapBackend *backend;
+    const ImapAccount *account;
+    const ImapWorkerEvents *events;
+    gpointer owner;
     ImapSession *session;
     gboolean does_lists; /* listings, syncs and short commands */
     gboolean does_bodies;
     GQueue jobs;
 
     guint32 box;         /* the mailbox that answers concern; 0: none */
+    gboolean was_ready;  /* let in, once */
+    guint32 entered;     /* the generation that box had then; of body workers */
     gboolean has_listed; /* the mailboxes, and so all that is sent before them was answered */
     gboolean is_in_box;  /* the EXAMINE of box succeeded, and it is the one that the cache knows */
     gboolean is_synced;  /* the cache has what the server told since */
@@ -75,7 +96,8 @@ void imap_job_put_back(ImapJob *job, guint64 want);
 /* Sends @command (taken) as the job (taken). */
 void imap_job_send(gpointer job, ImapCommand *command);
 
-ImapWorker *imap_worker_new(struct ImapBackend *backend, gboolean does_lists, gboolean does_bodies);
+ImapWorker *imap_worker_new(const ImapAccount *account, gboolean does_lists, gboolean does_bodies,
+                            const ImapWorkerEvents *events, gpointer owner);
 void imap_worker_free(ImapWorker *worker);
 gboolean imap_worker_is_ready(const ImapWorker *worker);
 Cache *imap_worker_cache(const ImapWorker *worker);

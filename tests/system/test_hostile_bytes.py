@@ -2,6 +2,7 @@
 """Servers that give wrong bytes, or another message's: what is read is true, or it is an error."""
 
 import os
+import socket
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from processes import wait_until
 
 BLOCK = 1 << 16
 LARGE = of_size(5 * BLOCK + 123, seed=7)
+NOISE = b"EVIL" * 50_000
 
 
 def same_size(seed: int) -> bytes:
@@ -45,6 +47,14 @@ def partial(value):
     """The same, but true where the whole message is asked for."""
     return body(lambda content, origin, length: literal(
         content if length is None else value(content[origin:][:length])))
+
+
+def behind(items: bytes):
+    """A fetch_response() that goes on after the body."""
+    def fetch_response(host, number, stored, asked):
+        told = Citizen.fetch_response(host, number, stored, asked)
+        return told[:-3] + items + b")\r\n" if b"BODY[" in told else told
+    return {"fetch_response": fetch_response}
 
 
 def without_body(host, number, stored, items):
@@ -85,6 +95,9 @@ LIES = {
     "other date": rewritten(b"2026", b"2025"),
     "other size": rewritten(b"RFC822.SIZE ", b"RFC822.SIZE 1"),
     "two bodies": rewritten(b" BODY[]", b" BODY[2] {3}\r\nxyz BODY[]"),
+    "a long item behind": behind(b" X-N " + literal(NOISE)),
+    "a long body behind": behind(b" BODY[]<0> " + literal(NOISE)),
+    "an odd item behind": behind(b" ODD"),
 }
 
 
@@ -235,6 +248,19 @@ def test_a_mailbox_that_was_swapped_between_mounts(besiege, stack):
     host.boxes = [new]
     again = besiege(host, f"cache_dir={home.path}/cache/own", home=home)
     assert read_all(again) == [stored.content for stored in new.messages]
+
+
+def test_a_connection_that_stayed_in_the_old_mailbox(besiege):
+    """Another one, compared, saw that the mailbox was replaced: UIDVALIDITY and all else are equal."""
+    old, new = swapped(uidvalidity=1)
+    host = Host(old)
+    mounted = besiege(host)
+    assert read_all(mounted) == [stored.content for stored in old.messages]
+    held = host.peers[1:]  # those of bodies
+    host.boxes = [new]
+    lister, = [peer for peer in host.peers if peer not in held]
+    lister.socket.shutdown(socket.SHUT_RDWR)
+    assert_not_mixed(mounted, old, new)
 
 
 def test_a_mailbox_that_is_swapped_while_it_is_open(besiege):
