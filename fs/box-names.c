@@ -2,14 +2,14 @@
 /* fs/box-names.c - how mailboxes are called in the mount.
  *
  * What must not be in a name becomes %XX; so does '%' itself.  A name that the server wrote in its
- * own way, or that is too long, ends in '~' and eight hex digits of a sum of its whole name; a name
+ * own way, or that is too long, ends in '~' and 32 hex digits of a sum of its whole name; a name
  * that ends like that by itself has its '~' encoded, so the two never meet.
  */
 #include <string.h>
 
 #include "fs/names.h"
 
-#define SUM_DIGITS 8
+#define SUM_DIGITS 32
 #define CUT_LEN    (FS_NAME_MAX - 1 - SUM_DIGITS)
 
 static gboolean is_bidi(gunichar c)
