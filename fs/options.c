@@ -2,6 +2,7 @@
 /* fs/options.c - the command line, in the manner of sshfs and mount(8). */
 #include "fs/options.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define CACHE_SIZE_DEFAULT ((guint64)2 * 1024 * 1024 * 1024)
@@ -36,7 +37,7 @@ const char options_usage[] =
     "  names=dashed|spaced   how messages are called (dashed)\n"
     "  disable=CAPABILITY    do as if the server had it not; may be repeated\n"
     "  guard=on|off          keep thumbnailers and indexers from fetching all mail (on)\n"
-    "  allow_other           let other users in, by the files' permissions\n"
+    "  allow_other           let root in as well; files stay readable for you alone\n"
     "  ro                    read-only\n"
     "\n"
     "Unmount with: fusermount3 -u MOUNTPOINT\n";
@@ -48,31 +49,6 @@ static gboolean replace(char **field, const char *value)
     g_free(*field);
     *field = g_strdup(value);
     return *value != '\0';
-}
-
-static gboolean set_password_command(Options *options, const char *value)
-{
-    return replace(&options->password_command, value);
-}
-
-static gboolean set_password_file(Options *options, const char *value)
-{
-    return replace(&options->password_file, value);
-}
-
-static gboolean set_ca_file(Options *options, const char *value)
-{
-    return replace(&options->ca_file, value);
-}
-
-static gboolean set_tls_fingerprint(Options *options, const char *value)
-{
-    return replace(&options->tls_fingerprint, value);
-}
-
-static gboolean set_cache_dir(Options *options, const char *value)
-{
-    return replace(&options->cache_dir, value);
 }
 
 /* A number with K, M, G or T. */
@@ -135,41 +111,45 @@ static gboolean ignore(Options *options, const char *value)
     return TRUE;
 }
 
-static const struct {
+typedef struct {
     const char *name;
-    gboolean takes_value;
-    SetFunc set;
-    const char *expects;
-} known[] = {
-    {"password_command", TRUE, set_password_command, "a command"},
-    {"password_file", TRUE, set_password_file, "a file"},
-    {"ca_file", TRUE, set_ca_file, "a file"},
-    {"tls_fingerprint", TRUE, set_tls_fingerprint, "a SHA-256 sum in hex"},
-    {"cache_dir", TRUE, set_cache_dir, "a directory"},
-    {"cache_size", TRUE, set_cache_size, "a size of at least 1M, such as 500M or 2G"},
-    {"timeout", TRUE, set_timeout, "a number of seconds from 1 to 3600"},
-    {"names", TRUE, set_names, "dashed or spaced"},
-    {"disable", TRUE, set_disable, "a capability"},
-    {"guard", TRUE, set_guard, "on or off"},
-    {"allow_other", FALSE, set_allow_other, NULL},
-    {"ro", FALSE, set_read_only, NULL},
+    const char *expects; /* the value; NULL: it takes none */
+    SetFunc set;         /* NULL: the value is kept as it is, */
+    gsize text;          /* in this field of Options */
+} Known;
+
+#define TEXT(field) NULL, offsetof(Options, field)
+
+static const Known known[] = {
+    {"password_command", "a command", TEXT(password_command)},
+    {"password_file", "a file", TEXT(password_file)},
+    {"ca_file", "a file", TEXT(ca_file)},
+    {"tls_fingerprint", "a SHA-256 sum in hex", TEXT(tls_fingerprint)},
+    {"cache_dir", "a directory", TEXT(cache_dir)},
+    {"cache_size", "a size of at least 1M, such as 500M or 2G", set_cache_size, 0},
+    {"timeout", "a number of seconds from 1 to 3600", set_timeout, 0},
+    {"names", "dashed or spaced", set_names, 0},
+    {"disable", "a capability", set_disable, 0},
+    {"guard", "on or off", set_guard, 0},
+    {"allow_other", NULL, set_allow_other, 0},
+    {"ro", NULL, set_read_only, 0},
     /* what mount(8) passes on from fstab, and mount.fuse3(8) adds */
-    {"rw", FALSE, ignore, NULL},
-    {"defaults", FALSE, ignore, NULL},
-    {"_netdev", FALSE, ignore, NULL},
-    {"auto", FALSE, ignore, NULL},
-    {"noauto", FALSE, ignore, NULL},
-    {"nofail", FALSE, ignore, NULL},
-    {"user", FALSE, ignore, NULL},
-    {"users", FALSE, ignore, NULL},
-    {"nouser", FALSE, ignore, NULL},
-    {"exec", FALSE, ignore, NULL},
-    {"noexec", FALSE, ignore, NULL},
-    {"suid", FALSE, ignore, NULL},
-    {"nosuid", FALSE, ignore, NULL},
-    {"dev", FALSE, ignore, NULL},
-    {"nodev", FALSE, ignore, NULL},
-    {"noatime", FALSE, ignore, NULL},
+    {"rw", NULL, ignore, 0},
+    {"defaults", NULL, ignore, 0},
+    {"_netdev", NULL, ignore, 0},
+    {"auto", NULL, ignore, 0},
+    {"noauto", NULL, ignore, 0},
+    {"nofail", NULL, ignore, 0},
+    {"user", NULL, ignore, 0},
+    {"users", NULL, ignore, 0},
+    {"nouser", NULL, ignore, 0},
+    {"exec", NULL, ignore, 0},
+    {"noexec", NULL, ignore, 0},
+    {"suid", NULL, ignore, 0},
+    {"nosuid", NULL, ignore, 0},
+    {"dev", NULL, ignore, 0},
+    {"nodev", NULL, ignore, 0},
+    {"noatime", NULL, ignore, 0},
 };
 
 G_GNUC_PRINTF(2, 3) static gboolean invalid(GError **error, const char *format, ...)
@@ -184,7 +164,7 @@ G_GNUC_PRINTF(2, 3) static gboolean invalid(GError **error, const char *format, 
     return FALSE;
 }
 
-/* The number of letters to change, to add or to leave out to come from @a to @b. */
+/* The number of letters to change, to add or to leave out to come from @a to @b, in any case. */
 static guint distance(const char *a, const char *b)
 {
     guint row[64];
@@ -201,7 +181,7 @@ static guint distance(const char *a, const char *b)
         for (gsize j = 0; j < n; j++) {
             guint above = row[j + 1];
 
-            row[j + 1] = MIN(MIN(above, row[j]) + 1, diagonal + (a[i] != b[j]));
+            row[j + 1] = MIN(MIN(above, row[j]) + 1, diagonal + (g_ascii_tolower(a[i]) != b[j]));
             diagonal = above;
         }
     }
@@ -211,16 +191,24 @@ static guint distance(const char *a, const char *b)
 static gboolean unknown_option(const char *name, GError **error)
 {
     const char *nearest = NULL;
-    guint least = 3;
+    /* Of a short word most letters could be others, and it would resemble everything. */
+    guint least = MIN(3, (guint)strlen(name) / 2 + 1);
 
     for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
-        if (distance(name, known[i].name) < least) {
+        if (known[i].set != ignore && distance(name, known[i].name) < least) {
             nearest = known[i].name;
             least = distance(name, nearest);
         }
     if (nearest)
         return invalid(error, "unknown option \"%s\": did you mean \"%s\"?", name, nearest);
     return invalid(error, "unknown option \"%s\" (mailfs --help lists them)", name);
+}
+
+static gboolean set_value(Options *options, const Known *option, const char *value)
+{
+    if (option->set)
+        return option->set(options, value);
+    return replace(&G_STRUCT_MEMBER(char *, options, option->text), value);
 }
 
 static gboolean set_option(Options *options, const char *text, GError **error)
@@ -233,11 +221,11 @@ static gboolean set_option(Options *options, const char *text, GError **error)
     for (gsize i = 0; i < G_N_ELEMENTS(known); i++) {
         if (!g_str_equal(known[i].name, name))
             continue;
-        if (known[i].takes_value && !value)
+        if (known[i].expects && !value)
             return invalid(error, "the option \"%s\" needs a value: %s", name, known[i].expects);
-        if (!known[i].takes_value && value)
+        if (!known[i].expects && value)
             return invalid(error, "the option \"%s\" takes no value", name);
-        if (!known[i].set(options, value ? value + 1 : NULL))
+        if (!set_value(options, &known[i], value ? value + 1 : NULL))
             return invalid(error, "the option \"%s\" needs %s, not \"%s\"", name, known[i].expects,
                            value + 1);
         return TRUE;
@@ -294,32 +282,47 @@ static gboolean set_letters(Options *options, const char *letters, const char **
     return TRUE;
 }
 
+static gboolean set_long(Options *options, const char *word, GError **error)
+{
+    if (g_str_equal(word, "--help"))
+        options->wants_help = TRUE;
+    else if (g_str_equal(word, "--version"))
+        options->wants_version = TRUE;
+    else
+        return invalid(error, "unknown option \"%s\" (mailfs --help lists them)", word);
+    return TRUE;
+}
+
+/* The word at *i, which begins with a dash; "-o" takes the next one, too. */
+static gboolean parse_dashed(Options *options, char **argv, int *i, GError **error)
+{
+    const char *value;
+
+    if (argv[*i][1] == '-')
+        return set_long(options, argv[*i], error);
+    if (!set_letters(options, argv[*i] + 1, &value, error))
+        return FALSE;
+    if (!value)
+        return TRUE;
+    if (!*value)
+        value = argv[++*i];
+    if (!value)
+        return invalid(error, "-o needs options after it");
+    return set_options(options, value, error);
+}
+
 static gboolean parse_words(Options *options, int argc, char **argv, GError **error)
 {
     gboolean only_positional = FALSE;
 
     for (int i = 1; i < argc; i++) {
-        const char *word = argv[i], *value;
+        gboolean is_positional = only_positional || argv[i][0] != '-' || !argv[i][1];
 
-        if (only_positional || word[0] != '-' || !word[1]) {
-            if (!set_positional(options, word, error))
-                return FALSE;
-        } else if (g_str_equal(word, "--")) {
+        if (!is_positional && g_str_equal(argv[i], "--"))
             only_positional = TRUE;
-        } else if (g_str_equal(word, "--help")) {
-            options->wants_help = TRUE;
-        } else if (g_str_equal(word, "--version")) {
-            options->wants_version = TRUE;
-        } else if (word[1] == '-') {
-            return invalid(error, "unknown option \"%s\" (mailfs --help lists them)", word);
-        } else if (!set_letters(options, word + 1, &value, error)) {
+        else if (is_positional ? !set_positional(options, argv[i], error)
+                               : !parse_dashed(options, argv, &i, error))
             return FALSE;
-        } else if (value) {
-            if (!*value && ++i >= argc)
-                return invalid(error, "-o needs options after it");
-            if (!set_options(options, *value ? value : argv[i], error))
-                return FALSE;
-        }
     }
     return TRUE;
 }
