@@ -40,12 +40,13 @@ MailEnvelope *mail_envelope_new(const char *const fields[MAIL_ENVELOPE_N_FIELDS]
 
 MailEnvelope *mail_envelope_from_bytes(gconstpointer bytes, gsize len)
 {
-    const char *text = bytes, *end = text + len, *p = text;
+    const char *text = bytes, *end, *p = text;
     MailEnvelope *envelope;
     guint16 at[MAIL_ENVELOPE_N_FIELDS];
 
-    if (len >= G_MAXUINT16)
+    if (!bytes || len >= G_MAXUINT16)
         return NULL;
+    end = text + len;
     for (int i = 0; i < MAIL_ENVELOPE_N_FIELDS; i++) {
         const char *nul = p < end ? memchr(p, '\0', end - p) : NULL;
 
