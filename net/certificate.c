@@ -95,6 +95,17 @@ static GPtrArray *alternative_names(const X509 *certificate)
     return texts;
 }
 
+static gboolean has_dns_name(const X509 *certificate)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    gboolean has_one = FALSE;
+
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
+        has_one |= sk_GENERAL_NAME_value(names, i)->type == GEN_DNS;
+    GENERAL_NAMES_free(names);
+    return has_one;
+}
+
 static char *common_name(const X509 *certificate)
 {
     const X509_NAME *subject = X509_get_subject_name(certificate);
@@ -178,6 +189,8 @@ char *net_certificate_why(X509_STORE_CTX *store, const char *host)
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         return g_strdup_printf("certificate is for %s, not for the address %s", holder, host);
     case X509_V_ERR_HOSTNAME_MISMATCH:
+        if (!has_dns_name(leaf))
+            return g_strdup("certificate names no host (it has no DNS name in subjectAltName)");
         return g_strdup_printf("certificate is for %s, not for %s", holder, host);
     default:
         return g_strdup_printf("certificate is not trusted (%s)",

@@ -126,7 +126,8 @@ static gboolean tls_expect_host(NetTls *tls)
         return FALSE;
     if (g_hostname_is_ip_address(tls->host))
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), tls->host) == 1;
-    SSL_set_hostflags(tls->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    SSL_set_hostflags(tls->ssl,
+                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return SSL_set1_host(tls->ssl, tls->host) == 1 &&
            SSL_set_tlsext_host_name(tls->ssl, tls->host) == 1;
 }

@@ -26,7 +26,6 @@ static const CertCase cert_cases[] = {
     {"b\xc3\xbc"
      "cher.example",
      "x", "DNS:xn--bcher-kva.example", 0, 0, BY_AUTHORITY, NULL},
-    {"imap.example.org", "imap.example.org", NULL, 0, 0, BY_AUTHORITY, NULL},
     {"imap.example.org", "x", "DNS:*.example.org", 0, 0, BY_AUTHORITY, NULL},
     /* T9 */
     {"imap.example.org", "x", "DNS:imap.example.org", 0, 0, BY_ITSELF,
@@ -43,8 +42,13 @@ static const CertCase cert_cases[] = {
      "certificate is for other.example, not for imap.example.org; -o tls_fingerprint="},
     {"imap.example.org", "imap.example.org", "DNS:other.example", 0, 0, BY_AUTHORITY,
      "certificate is for other.example, not for imap.example.org"},
-    {"imap.example.org", "other.example", NULL, 0, 0, BY_AUTHORITY,
-     "certificate is for other.example, not for imap.example.org"},
+    /* The common name is no host's (RFC 9525 2). */
+    {"imap.example.org", "imap.example.org", NULL, 0, 0, BY_AUTHORITY,
+     "certificate names no host (it has no DNS name in subjectAltName); -o tls_fingerprint="},
+    {"imap.example.org", "imap.example.org", "IP:127.0.0.1", 0, 0, BY_AUTHORITY,
+     "certificate names no host"},
+    {"imap.example.org", "imap.example.org", "email:x@example.org", 0, 0, BY_AUTHORITY,
+     "certificate names no host"},
     {"imap.example.org", "x", "DNS:a.example,DNS:b.example,DNS:c.example,DNS:d.example,IP:10.0.0.1",
      0, 0, BY_AUTHORITY, "certificate is for a.example, b.example, c.example and 2 others, not"},
     /* T11 */
