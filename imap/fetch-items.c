@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+#include "cache/cache.h"
+
+/* Blocks have numbers of 32 bits. */
+#define SIZE_LIMIT ((guint64)G_MAXUINT32 * CACHE_BLOCK_SIZE)
+
 /* An output of limited size that remembers whether all went in. */
 typedef struct {
     char *text;
@@ -145,7 +150,7 @@ static gboolean take_size(const ImapValue *value, ImapItems *items)
 {
     guint64 size;
 
-    if (!imap_value_number(value, &size) || size > G_MAXINT64)
+    if (!imap_value_number(value, &size) || size > SIZE_LIMIT)
         return FALSE;
     items->size = size;
     return TRUE;
@@ -168,17 +173,6 @@ static gboolean take_bodystructure(const ImapValue *value, ImapItems *items)
     return take_list(value, &items->bodystructure);
 }
 
-/* "(12345)", 63 bits (RFC 7162 7). */
-static gboolean take_modseq(const ImapValue *value, ImapItems *items)
-{
-    guint64 modseq;
-
-    if (!imap_value_number(imap_value_nth(value, 0), &modseq) || modseq == 0 || modseq > G_MAXINT64)
-        return FALSE;
-    items->modseq = modseq;
-    return TRUE;
-}
-
 static const struct {
     const char *name;
     ImapItem item;
@@ -191,7 +185,6 @@ static const struct {
     {"ENVELOPE", IMAP_ITEM_ENVELOPE, take_envelope},
     {"BODYSTRUCTURE", IMAP_ITEM_BODYSTRUCTURE, take_bodystructure},
     {"BODY", IMAP_ITEM_BODYSTRUCTURE, take_bodystructure},
-    {"MODSEQ", IMAP_ITEM_MODSEQ, take_modseq},
 };
 
 static void take_pair(const ImapValue *name, const ImapValue *value, ImapItems *items)

@@ -14,16 +14,14 @@ typedef enum {
     IMAP_ITEM_DATE = 1 << 3,
     IMAP_ITEM_ENVELOPE = 1 << 4,
     IMAP_ITEM_BODYSTRUCTURE = 1 << 5,
-    IMAP_ITEM_MODSEQ = 1 << 6,
-    IMAP_ITEM_BODY = 1 << 7,     /* a BODY[section] with a string */
-    IMAP_ITEM_BODY_NIL = 1 << 8, /* a BODY[section] that was NIL */
+    IMAP_ITEM_BODY = 1 << 6,     /* a BODY[section] with a string */
+    IMAP_ITEM_BODY_NIL = 1 << 7, /* a BODY[section] that was NIL */
 } ImapItem;
 
 typedef struct {
     guint present; /* ImapItem bits */
     guint32 uid;   /* never 0 when present */
     guint64 size;
-    guint64 modseq;
     gint64 date;                    /* INTERNALDATE, Unix seconds */
     const ImapValue *flags;         /* a list */
     const ImapValue *envelope;      /* a list */
