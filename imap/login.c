@@ -13,9 +13,10 @@
 
 static void authenticate(ImapSession *session);
 
-static gboolean needs_tls(const ImapSession *session)
+gboolean imap_login_is_exposed(const ImapSession *session)
 {
-    return session->options->account->security != MAIL_SECURITY_NONE;
+    return session->options->account->security != MAIL_SECURITY_NONE &&
+           !net_stream_is_tls(session->stream);
 }
 
 static ImapSession *failed(ImapSession *session, const GError *error)
@@ -214,7 +215,7 @@ gboolean imap_login_is_told(const ImapSession *session, const char *text)
 static void send_credentials(ImapSession *session, ImapCommand *command,
                              void (*on_continue)(ImapSession *session, const char *text))
 {
-    if (needs_tls(session) && !net_stream_is_tls(session->stream)) {
+    if (imap_login_is_exposed(session)) {
         imap_command_free(command);
         imap_session_fail_with(session, MAIL_ERROR_TLS, "the connection is not secure");
         return;
@@ -237,7 +238,12 @@ static void on_sasl_response(NetSasl *sasl, const char *response, const GError *
 
 static void on_challenge(ImapSession *session, const char *text)
 {
-    if (session->sasl)
+    if (!session->sasl)
+        return;
+    if (net_sasl_is_busy(session->sasl))
+        imap_session_fail_with(session, MAIL_ERROR_PROTOCOL,
+                               "a second challenge before our answer");
+    else
         net_sasl_step(session->sasl, text, on_sasl_response, session);
 }
 

@@ -67,6 +67,11 @@ ImapParser *imap_parser_new(const ImapLimits *limits)
     return self;
 }
 
+void imap_parser_set_values_max(ImapParser *self, gsize values_max)
+{
+    self->values_max = values_max;
+}
+
 void imap_parser_reset(ImapParser *self)
 {
     while (self->blocks->next) {

@@ -36,6 +36,8 @@ void imap_parser_free(ImapParser *parser);
 /* Makes values of the part of raw->text that begins at @text, with a delimiter: a blank, a
  * parenthesis, an LF or the NUL.  The delimiter becomes a NUL, which ends the word before it. */
 ImapParsed imap_parser_run(ImapParser *parser, const ImapRaw *raw, char *text);
+/* Instead of what the limits say. */
+void imap_parser_set_values_max(ImapParser *parser, gsize values_max);
 /* Takes the values of all runs back; values_max counts from here. */
 void imap_parser_reset(ImapParser *parser);
 

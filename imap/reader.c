@@ -20,6 +20,7 @@ const ImapLimits imap_limits_default = {
     .text_max = 128 * 1024 * 1024,
     .literal_hold = 1024 * 1024,
     .literals_hold = 4 * 1024 * 1024,
+    .literals_max = 20000,
     .literal_max = G_MAXUINT32,
     .depth_max = 210,
     .values_max = 4000000,
@@ -41,6 +42,7 @@ struct ImapReader {
     gsize tail_off; /* when cut: the end of what is kept */
     guint64 n_text; /* octets of text so far, line ends and all */
     gboolean is_cut;
+    gboolean has_nul;       /* outside literals */
     GString *literal_bytes; /* of all literals, a NUL between */
     GArray *literals;       /* ImapLiteral */
     guint64 literal_left;   /* octets of the last literal that have not come yet */
@@ -63,6 +65,13 @@ ImapReader *imap_reader_new(const ImapLimits *limits)
     self->literal_bytes = g_string_new(NULL);
     self->literals = new_literals();
     return self;
+}
+
+void imap_reader_set_limits(ImapReader *self, const ImapLimits *limits)
+{
+    self->limits = *limits;
+    self->limits.text_hold = MAX(limits->text_hold, TEXT_HOLD_MIN);
+    imap_parser_set_values_max(self->parser, limits->values_max);
 }
 
 void imap_reader_free(ImapReader *self)
@@ -105,6 +114,7 @@ static void begin_response(ImapReader *self)
     self->line_off = 0;
     self->n_text = 0;
     self->is_cut = FALSE;
+    self->has_nul = FALSE;
     self->is_done = FALSE;
 }
 
@@ -117,14 +127,33 @@ static gboolean fail(ImapReader *self, GError **error, const char *what)
     return FALSE;
 }
 
+static void append_text(ImapReader *self, const char *bytes, gsize len)
+{
+    gsize from = self->text->len;
+
+    g_string_append_len(self->text, bytes, (gssize)len);
+    if (!memchr(bytes, '\0', len))
+        return;
+    self->has_nul = TRUE;
+    for (; from < self->text->len; from++)
+        if (!self->text->str[from])
+            self->text->str[from] = '?';
+}
+
+/* What comes from here on is dropped, but for a tail. */
+static void cut(ImapReader *self)
+{
+    if (!self->is_cut)
+        self->tail_off = self->text->len;
+    self->is_cut = TRUE;
+}
+
 /* Keeps only the last TAIL_MAX octets of a line: enough to see whether it announces a literal. */
 static void keep_tail(ImapReader *self, const char *bytes, gsize len)
 {
     gsize n_tail;
 
-    if (!self->is_cut)
-        self->tail_off = self->text->len;
-    self->is_cut = TRUE;
+    cut(self);
     if (len > TAIL_MAX) {
         bytes += len - TAIL_MAX;
         len = TAIL_MAX;
@@ -132,7 +161,7 @@ static void keep_tail(ImapReader *self, const char *bytes, gsize len)
     n_tail = self->text->len - self->tail_off;
     if (n_tail + len > TAIL_MAX)
         g_string_erase(self->text, (gssize)self->tail_off, (gssize)(n_tail + len - TAIL_MAX));
-    g_string_append_len(self->text, bytes, (gssize)len);
+    append_text(self, bytes, len);
 }
 
 /* Text up to a line end or the end of what has come. */
@@ -140,15 +169,13 @@ static gboolean take_text(ImapReader *self, const char *bytes, gsize len, GError
 {
     gsize room =
         self->n_text < self->limits.text_hold ? (gsize)(self->limits.text_hold - self->n_text) : 0;
-    gsize n_kept = MIN(len, room);
+    gsize n_kept = self->is_cut ? 0 : MIN(len, room);
 
     if (self->n_text + len > self->limits.text_max)
         return fail(self, error, "it is too long");
-    if (memchr(bytes, '\0', len))
-        return fail(self, error, "it has a NUL outside literals");
     self->n_text += len;
     self->n_stream += len;
-    g_string_append_len(self->text, bytes, (gssize)n_kept);
+    append_text(self, bytes, n_kept);
     if (n_kept < len)
         keep_tail(self, bytes + n_kept, len - n_kept);
     return TRUE;
@@ -177,6 +204,10 @@ static void begin_literal(ImapReader *self, gsize marker_off, guint64 size)
 
     self->literal_left = size;
     self->is_streamed = FALSE;
+    if (self->literals->len >= self->limits.literals_max && !self->is_cut) {
+        g_string_truncate(self->text, marker_off);
+        cut(self);
+    }
     if (self->is_cut) {
         g_string_truncate(self->text, self->tail_off);
         self->tail_off = self->text->len;
@@ -213,6 +244,7 @@ static void announce_literal(ImapReader *self)
     self->head = g_strndup(self->text->str, self->text->len);
     raw = raw_of(self, self->head, TRUE);
     self->response = imap_response_parse(self->parser, &raw);
+    self->response.has_nul = self->has_nul;
 }
 
 static void end_announcement(ImapReader *self)
@@ -275,6 +307,7 @@ static void end_response(ImapReader *self)
     if (self->is_cut)
         g_string_truncate(self->text, self->tail_off);
     self->response = imap_response_parse(self->parser, &raw);
+    self->response.has_nul = self->has_nul;
     self->is_done = TRUE;
 }
 

@@ -14,13 +14,14 @@ typedef struct {
     guint64 text_max;    /* more than this is an error */
     gsize literal_hold;  /* octets kept of one literal; the rest is dropped */
     gsize literals_hold; /* octets kept of all literals of one response; the rest is dropped */
+    guint literals_max;  /* literals in one response; beyond, the response is cut */
     guint64 literal_max; /* a literal announced as more than this is an error */
     guint64 literal_ask; /* one announced as more than this gives IMAP_READ_LITERAL; 0: none does */
     guint depth_max;     /* nested lists */
     gsize values_max;    /* values in one response; beyond, the response is cut */
 } ImapLimits;
 
-/* 1 MiB, 128 MiB, 1 MiB, 4 MiB, 4 GiB - 1, none, 210, 4 million */
+/* 1 MiB, 128 MiB, 1 MiB, 4 MiB, 20,000, 4 GiB - 1, none, 210, 4 million */
 extern const ImapLimits imap_limits_default;
 
 typedef struct ImapReader ImapReader;
@@ -46,6 +47,9 @@ ImapReadResult imap_reader_next(ImapReader *reader, const guint8 *bytes, gsize l
 
 /* After IMAP_READ_LITERAL: nothing of this literal is kept, its octets come as IMAP_READ_PIECEs. */
 void imap_reader_stream(ImapReader *reader);
+
+/* From the next response on; depth_max stays what it was.  Not while a response is inside. */
+void imap_reader_set_limits(ImapReader *reader, const ImapLimits *limits);
 
 /* Whether a response has begun and not ended. */
 gboolean imap_reader_is_inside(const ImapReader *reader);

@@ -7,9 +7,8 @@
 typedef struct {
     ImapCommand *command;
     char *tag;
-    guint next_piece;   /* the first piece not sent */
-    gboolean is_alone;  /* nothing may be sent behind it before it is answered */
-    gint64 deadline_us; /* for the whole answer */
+    guint next_piece;  /* the first piece not sent */
+    gboolean is_alone; /* nothing may be sent behind it before it is answered */
     ImapDoneFunc done;
     gpointer data;
     void (*on_continue)(ImapSession *session, const char *text); /* answers a "+" */
@@ -33,7 +32,11 @@ struct ImapSession {
     guint n_tags;
     const guint8 *unread; /* received and not yet read: bytes behind the response at hand */
     gsize n_unread;
-    gint64 heard_us; /* when the server was last heard, or had to begin to speak */
+    gint64 heard_us;       /* when the server was last heard, or had to begin to speak */
+    gint64 came_on_us;     /* when it last answered a command, or sent a piece of a long answer */
+    gboolean has_streamed; /* some of the response at hand */
+    gboolean has_seen_nul;
+    guint n_alerts;
     guint watch_source;
     int n_calls; /* events being called: then free() is put off */
     gboolean is_freed;
@@ -57,6 +60,9 @@ GError *imap_session_explain(const ImapSession *session, const ImapResponse *res
                              const char *doing);
 
 /* --- login.c --- */
+
+/* Whether what is said here can be heard, and said, by others, and must not be. */
+gboolean imap_login_is_exposed(const ImapSession *session);
 
 /* Whether @text holds the password, as it is or as it was sent. */
 gboolean imap_login_is_told(const ImapSession *session, const char *text);

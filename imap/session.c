@@ -7,8 +7,9 @@
 
 #define WATCH_MS         500
 #define STALLED_US       ((gint64)3 * G_USEC_PER_SEC)
-#define COMMAND_MIN_US   ((gint64)600 * G_USEC_PER_SEC) /* even if it trickles */
+#define ANSWER_MIN_US    ((gint64)600 * G_USEC_PER_SEC) /* even if it trickles */
 #define CAPABILITIES_MAX 1000
+#define ALERTS_MAX       10 /* shown of one connection */
 
 /* Literals that are not streamed are asked for in pieces of 1 MiB at most (imap/fetch.c); a set of
  * a million UIDs is text. */
@@ -17,10 +18,23 @@ static const ImapLimits limits = {
     .text_max = (guint64)128 * 1024 * 1024,
     .literal_hold = (gsize)1024 * 1024 + 65536,
     .literals_hold = (gsize)4 * 1024 * 1024,
+    .literals_max = 20000,
     .literal_max = G_MAXUINT32 - 1,
     .literal_ask = CACHE_BLOCK_SIZE + 1,
     .depth_max = 2 * MAIL_PART_DEPTH_MAX + 10,
-    .values_max = 4000000,
+    .values_max = 1000000,
+};
+
+/* Until the server has let us in, and we know it. */
+static const ImapLimits stranger_limits = {
+    .text_hold = (gsize)64 * 1024,
+    .text_max = (guint64)1024 * 1024,
+    .literal_hold = (gsize)64 * 1024,
+    .literals_hold = (gsize)64 * 1024,
+    .literals_max = 100,
+    .literal_max = (guint64)64 * 1024,
+    .depth_max = 2 * MAIL_PART_DEPTH_MAX + 10,
+    .values_max = 2000,
 };
 
 static void send_more(ImapSession *session);
@@ -164,7 +178,7 @@ static void note_enabled(ImapSession *session, const ImapValue *words)
     for (; words; words = words->next) {
         const char *word = imap_value_text(words);
 
-        if (word)
+        if (word && g_hash_table_size(session->enabled) < CAPABILITIES_MAX)
             g_hash_table_add(session->enabled, g_ascii_strup(word, -1));
     }
 }
@@ -186,11 +200,6 @@ gboolean imap_session_is_closed(const ImapSession *session)
     return session->is_closed;
 }
 
-guint imap_session_n_commands(const ImapSession *session)
-{
-    return session->queue.length + session->in_flight.length;
-}
-
 static void write_piece(ImapSession *session, ImapFlight *flight)
 {
     gsize len;
@@ -204,10 +213,8 @@ static void launch(ImapSession *session, ImapFlight *flight)
     gint64 now = g_get_monotonic_time();
 
     if (!session->in_flight.length)
-        session->heard_us = now;
+        session->heard_us = session->came_on_us = now;
     flight->tag = g_strdup_printf("%s%u", session->prefix, ++session->n_tags);
-    flight->deadline_us =
-        now + MAX(COMMAND_MIN_US, (gint64)session->options->timeout_s * G_USEC_PER_SEC);
     imap_command_finish(flight->command, flight->tag);
     g_debug("> %s", imap_command_log_text(flight->command));
     g_queue_push_tail(&session->in_flight, flight);
@@ -275,6 +282,7 @@ void imap_session_logout(ImapSession *session)
 void imap_session_become_ready(ImapSession *session)
 {
     session->is_ready = TRUE;
+    imap_reader_set_limits(session->reader, &limits);
     session->events->ready(session, session->owner);
     if (!session->is_freed && !session->is_closed)
         send_more(session);
@@ -325,6 +333,8 @@ static void on_tagged(ImapSession *session, const ImapResponse *response)
         imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an answer that is no OK, NO or BAD");
         return;
     }
+    if (g_queue_peek_head(&session->in_flight) == flight)
+        session->came_on_us = g_get_monotonic_time();
     g_queue_remove(&session->in_flight, flight);
     if (flight->done)
         flight->done(error ? NULL : response, error, flight->data);
@@ -351,6 +361,9 @@ static void log_alert(ImapSession *session, const ImapResponse *response)
 {
     g_autofree char *text = imap_clean_text(response->text);
 
+    if (imap_login_is_exposed(session) || session->n_alerts >= ALERTS_MAX)
+        return;
+    session->n_alerts++;
     if (!imap_login_is_told(session, response->text))
         g_message("%s says: %s", session->options->account->host, text);
 }
@@ -370,14 +383,34 @@ static void on_untagged(ImapSession *session, const ImapResponse *response)
         imap_session_set_capabilities(session, response->code_args);
     if (g_str_equal(response->name, "CAPABILITY"))
         imap_session_set_capabilities(session, response->values);
+    else if (!session->is_ready)
+        return;
     else if (g_str_equal(response->name, "ENABLED"))
         note_enabled(session, response->values);
-    else if (session->is_ready)
+    else
         session->events->untagged(session, response, session->owner);
+}
+
+/* What has a NUL outside literals means nothing (RFC 9051 9): left out, where nothing waits for it.
+ */
+static void on_nul(ImapSession *session, const ImapResponse *response)
+{
+    if (!session->is_greeted || session->has_streamed || response->kind != IMAP_RESPONSE_UNTAGGED) {
+        imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an answer has a NUL in it");
+        return;
+    }
+    if (!session->has_seen_nul)
+        g_message("%s sends responses with a NUL in them: they are left out",
+                  session->options->account->host);
+    session->has_seen_nul = TRUE;
 }
 
 static void on_response(ImapSession *session, const ImapResponse *response)
 {
+    if (response->has_nul) {
+        on_nul(session, response);
+        return;
+    }
     if (!session->is_greeted) {
         session->is_greeted = TRUE;
         imap_login_greeted(session, response);
@@ -392,9 +425,11 @@ static void on_response(ImapSession *session, const ImapResponse *response)
 
 static void on_literal(ImapSession *session, const ImapResponse *response)
 {
-    if (session->is_ready && response->kind == IMAP_RESPONSE_UNTAGGED &&
-        session->events->literal(session, response, session->owner))
-        imap_reader_stream(session->reader);
+    if (!session->is_ready || response->kind != IMAP_RESPONSE_UNTAGGED || response->has_nul ||
+        !session->events->literal(session, response, session->owner))
+        return;
+    session->has_streamed = TRUE;
+    imap_reader_stream(session->reader);
 }
 
 static gboolean stops_reading(const ImapSession *session)
@@ -420,15 +455,20 @@ static void on_received(NetStream *stream, const guint8 *bytes, gsize len, gpoin
         ImapReadResult result =
             imap_reader_next(session->reader, bytes, len, &used, &response, &error);
 
-        if (result == IMAP_READ_PIECE)
+        if (result == IMAP_READ_PIECE) {
+            session->came_on_us = session->heard_us;
             session->events->piece(session, bytes, used, session->owner);
+        }
         bytes += used;
         len -= used;
         session->n_unread = len;
         session->unread = bytes;
         switch (result) {
         case IMAP_READ_ERROR: imap_session_fail(session, error); break;
-        case IMAP_READ_RESPONSE: on_response(session, response); break;
+        case IMAP_READ_RESPONSE:
+            on_response(session, response);
+            session->has_streamed = FALSE;
+            break;
         case IMAP_READ_LITERAL: on_literal(session, response); break;
         case IMAP_READ_PIECE:
         case IMAP_READ_MORE: break;
@@ -473,15 +513,18 @@ static gboolean on_watch(gpointer data)
 {
     ImapSession *session = data;
     gint64 now = g_get_monotonic_time(), silent_us = now - session->heard_us;
-    const ImapFlight *oldest = g_queue_peek_head(&session->in_flight);
     gint64 timeout_us = (gint64)session->options->timeout_s * G_USEC_PER_SEC;
+    gint64 answer_us = MAX(ANSWER_MIN_US, timeout_us);
 
     if (!is_waiting(session))
         return G_SOURCE_CONTINUE;
     enter(session);
-    if (silent_us > timeout_us || (oldest && now > oldest->deadline_us)) {
+    if (silent_us > timeout_us) {
         imap_session_fail_with(session, MAIL_ERROR_TIMEOUT, "no answer for %u seconds",
                                session->options->timeout_s);
+    } else if (session->in_flight.length && now - session->came_on_us > answer_us) {
+        imap_session_fail_with(session, MAIL_ERROR_TIMEOUT, "words, but no answer for %u seconds",
+                               (guint)(answer_us / G_USEC_PER_SEC));
     } else if (silent_us > MIN(STALLED_US, timeout_us / 2) && !session->is_stalled &&
                session->is_ready) {
         session->is_stalled = TRUE;
@@ -515,7 +558,7 @@ ImapSession *imap_session_new(const ImapOptions *options, const ImapSessionEvent
     session->options = options;
     session->events = events;
     session->owner = owner;
-    session->reader = imap_reader_new(&limits);
+    session->reader = imap_reader_new(&stranger_limits);
     session->capabilities = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     session->enabled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     make_prefix(session);

@@ -53,8 +53,6 @@ gboolean imap_session_has(const ImapSession *session, const char *capability);
 /* Whether "* ENABLED" told so. */
 gboolean imap_session_has_enabled(const ImapSession *session, const char *capability);
 ImapLiteralMode imap_session_literal_mode(const ImapSession *session);
-/* Commands sent or waiting to be sent. */
-guint imap_session_n_commands(const ImapSession *session);
 
 /* Sends @command (taken) as soon as those before it allow. */
 void imap_session_send(ImapSession *session, ImapCommand *command, ImapDoneFunc done,

@@ -45,6 +45,7 @@ typedef struct {
     const char *text;        /* of a status: for people, never NULL; any byte but NUL, CR, LF */
     const ImapValue *values; /* of all others: what follows the name, a chain through next */
     gboolean is_cut;         /* over the limit: only the values that came before it are here */
+    gboolean has_nul;        /* outside literals; a '?' stands for it */
     gboolean is_malformed;   /* breaks the grammar: likewise; but its end is certain */
 } ImapResponse;
 

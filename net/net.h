@@ -128,6 +128,8 @@ gboolean net_sasl_done(const NetSasl *sasl);
  * @sasl was freed. */
 typedef void (*NetSaslFunc)(NetSasl *sasl, const char *response, const GError *error,
                             gpointer data);
+/* Whether a step is under way. */
+gboolean net_sasl_is_busy(const NetSasl *sasl);
 /* Answers @challenge (base64, "" at the start), one at a time.  Long computations run on a helper
  * thread. */
 void net_sasl_step(NetSasl *sasl, const char *challenge, NetSaslFunc done, gpointer data);

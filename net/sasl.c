@@ -200,6 +200,11 @@ gboolean net_sasl_done(const NetSasl *sasl)
     return sasl->is_done;
 }
 
+gboolean net_sasl_is_busy(const NetSasl *sasl)
+{
+    return sasl->step != NULL;
+}
+
 /* --- a step --- */
 
 static void wipe_free(gpointer bytes, gsize len)

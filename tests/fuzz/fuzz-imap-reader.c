@@ -12,6 +12,7 @@ static const ImapLimits small = {
     .text_max = 2000,
     .literal_hold = 10,
     .literals_hold = 25,
+    .literals_max = 5,
     .literal_max = 1000,
     .literal_ask = 5,
     .depth_max = 4,

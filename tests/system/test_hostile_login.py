@@ -100,6 +100,32 @@ def test_nothing_is_told_to_a_meddler_that_comes_later(besiege, authority, metho
     assert fails(content, mounted, 2) in ("EHOSTUNREACH", "EACCES", "EIO", "ETIMEDOUT")
 
 
+def test_what_was_enabled_before_the_login_is_forgotten(besiege):
+    greeting = greets(b"* OK hello\r\n* ENABLED UTF8=ACCEPT QRESYNC\r\n")
+    host = Host(Box("INBOX", [Stored(1, LETTER)]), Box("Entwürfe"), greeting=greeting)
+    assert sorted(os.listdir(besiege(host).path)) == ["Entwürfe", "INBOX"]
+
+
+def test_an_alert_in_clear_is_not_shown(besiege, authority):
+    class Alarmed(Host):
+        def offered(self, peer):
+            peer.untagged(f"OK [ALERT] told {'in secret' if peer.tls else 'in clear'}")
+            return super().offered(peer)
+
+    mounted = besiege(Alarmed(greeting=greets(b"* OK hello\r\n")), certificate=authority.issue())
+    mounted.finish()
+    assert "told in secret" in mounted.stderr and "told in clear" not in mounted.stderr
+
+
+@pytest.mark.parametrize("flood", [b"* X" + b" 1" * 1_000_000 + b"\r\n",
+                                   b"* X {100000}\r\n" + b"x" * 100_000 + b"\r\n"],
+                         ids=["line", "literal"])
+def test_a_stranger_says_nothing_long(refusal, flood):
+    host = Host(greeting=greets(b"* OK hello\r\n" + flood))
+    assert "too" in refusal(host)
+    assert host.logins == 0
+
+
 @pytest.mark.parametrize("tls", [True, False], ids=["tls", "plain"])
 def test_nobody_is_logged_in_already(refusal, authority, tls):
     host = Host(greeting=greets(b"* PREAUTH welcome\r\n"))
@@ -172,6 +198,15 @@ def test_a_challenge_that_makes_no_sense_ends_the_login(refusal):
     refusal(Host(do_authenticate=challenge))
 
 
+def test_a_challenge_before_our_answer_ends_the_login(refusal):
+    def challenge(host, peer, command):
+        peer.send(b"+ \r\n+ \r\n")
+        peer.line()
+        return "OK welcome"
+
+    assert "second challenge" in refusal(Host(do_authenticate=challenge))
+
+
 @pytest.mark.parametrize("answer", ["NO [REFERRAL imap://{}/] there", "OK [REFERRAL imap://{}/] in"])
 def test_referrals_are_not_followed(besiege, refusal, script, answer):
     other = script(Citizen())
@@ -184,7 +219,7 @@ def test_referrals_are_not_followed(besiege, refusal, script, answer):
 
 
 def test_alerts_are_shown_tamed(besiege):
-    alert = b"[ALERT] \x1b[31mLog in at http://evil.example\x07" + b"!" * (1 << 20)
+    alert = b"[ALERT] \x1b[31mLog in at http://evil.example\x07" + b"!" * (1 << 19)
 
     def greeting(host, peer):
         return b"* OK " + alert + b"\r\n* OK " + alert + b"\r\n"

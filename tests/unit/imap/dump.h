@@ -77,6 +77,7 @@ static inline void dump_response(GString *out, const ImapResponse *response)
     dump_values(out, response->values);
     g_string_append(out, response->is_cut ? " CUT" : "");
     g_string_append(out, response->is_malformed ? " MALFORMED" : "");
+    g_string_append(out, response->has_nul ? " NUL" : "");
     g_string_append_c(out, '\n');
 }
 

@@ -11,6 +11,7 @@ static const ImapLimits small = {
     .text_max = 1000,
     .literal_hold = 10,
     .literals_hold = 25,
+    .literals_max = 5,
     .literal_max = 100,
     .depth_max = 4,
     .values_max = 12,
@@ -22,6 +23,7 @@ static const ImapLimits asking = {
     .text_max = 10000,
     .literal_hold = 10,
     .literals_hold = 25,
+    .literals_max = 5,
     .literal_max = 100,
     .literal_ask = 5,
     .depth_max = 4,
@@ -242,6 +244,10 @@ static const Row limit_rows[] = {
     {"literal-max", "* X {100}\r\n", "..."},
     {"literal-over-max", "* X {101}\r\n",
      "ERROR read response at octet 0 of the connection: a literal is too big\n"},
+    {"literals-max", "* X {1}\r\na {1}\r\nb {1}\r\nc {1}\r\nd {1}\r\ne\r\n* Y\r\n",
+     "* X \"a\" \"b\" \"c\" \"d\" \"e\"\n* Y\n"},
+    {"literals-over", "* X ({1}\r\na {1}\r\nb {1}\r\nc {1}\r\nd {1}\r\ne {1}\r\n) z) y\r\n* Y\r\n",
+     "* X (\"a\" \"b\" \"c\" \"d\" \"e\") CUT\n* Y\n"},
     {"depth", "* X (a (b (c (d)))) e\r\n", "* X (a (b (c (d)))) e\n"},
     {"depth-over", "* X (((((d \")\" ((x) {1}\r\n)) f) g)))) e\r\n* Y\r\n",
      "* X ((((NIL g)))) e\n* Y\n"},
@@ -356,15 +362,30 @@ static void test_nul(void)
 {
     static const char in_text[] = "* X a\0b\r\n", in_quoted[] = "* X \"\0\"\r\n";
     static const char in_literal[] = "* X {3}\r\na\0b\r\n";
-    static const char error[] =
-        "ERROR read response at octet 0 of the connection: it has a NUL outside literals\n";
+    static const char behind_literal[] = "* X {1}\r\na \0\0 b\r\n", in_marker[] = "* X {\0}\r\n";
+    static const char
+        in_tag[] = "\0\r\n* Y\r\n",
+        dropped[] = "* X 6789012345678901234567890123456789012345678901234567890123 6\0\r\n* Y\r\n";
     g_autofree char *text = trickle_run(&trickle, in_text, sizeof in_text - 1, 100);
     g_autofree char *quoted = trickle_run(&trickle, in_quoted, sizeof in_quoted - 1, 100);
     g_autofree char *literal = trickle_run(&trickle, in_literal, sizeof in_literal - 1, 100);
 
-    g_assert_cmpstr(text, ==, error);
-    g_assert_cmpstr(quoted, ==, error);
+    g_autofree char *behind = trickle_run(&trickle, behind_literal, sizeof behind_literal - 1, 100);
+    g_autofree char *marker = trickle_run(&trickle, in_marker, sizeof in_marker - 1, 100);
+    g_autofree char *tag = trickle_run(&trickle, in_tag, sizeof in_tag - 1, 100);
+    g_autofree char *tail = trickle_run(&trickle_small, dropped, sizeof dropped - 1, 100);
+
+    g_assert_cmpstr(text, ==, "* X a?b NUL\n");
+    g_assert_cmpstr(quoted, ==, "* X \"?\" NUL\n");
     g_assert_cmpstr(literal, ==, "* X \"a<00>b\"\n");
+    g_assert_cmpstr(behind, ==, "* X \"a\" ?? b NUL\n");
+    g_assert_cmpstr(marker, ==,
+                    "ERROR read response at octet 0 of the connection: "
+                    "the size of a literal is no number\n");
+    g_assert_cmpstr(tag, ==, "? {} MALFORMED NUL\n* Y\n");
+    g_assert_cmpstr(tail, ==,
+                    "* X 6789012345678901234567890123456789012345678901234567890123 CUT NUL\n"
+                    "* Y\n");
 }
 
 static void test_text_max(void)
@@ -395,6 +416,23 @@ static void test_text_max_over_literals(void)
     g_assert_cmpstr(result, ==,
                     "ERROR read response at octet 0 of the connection: "
                     "it is too long\n");
+}
+
+static void test_other_limits(void)
+{
+    static const guint8 input[] = "* X 1 2 3 4 5 6 7 8 9 10 11 12 13 {4}\r\nabcd\r\n";
+    g_autoptr(ImapReader) reader = imap_reader_new(&small);
+    g_autoptr(GString) out = g_string_new(NULL);
+    ImapLimits other = small;
+
+    other.values_max = 14;
+    other.literal_hold = 3;
+    g_assert_true(dump_feed(out, reader, input, sizeof input - 1));
+    imap_reader_set_limits(reader, &other);
+    g_assert_true(dump_feed(out, reader, input, sizeof input - 1));
+    g_assert_cmpstr(out->str, ==,
+                    "* X 1 2 3 4 5 6 7 8 9 10 11 12 CUT\n"
+                    "* X 1 2 3 4 5 6 7 8 9 10 11 12 13 \"abc\"/4\n");
 }
 
 static void test_error_lasts(void)
@@ -587,6 +625,7 @@ int main(int argc, char **argv)
     g_test_add_func("/imap/reader/nul", test_nul);
     g_test_add_func("/imap/reader/text-max", test_text_max);
     g_test_add_func("/imap/reader/text-max-over-literals", test_text_max_over_literals);
+    g_test_add_func("/imap/reader/other-limits", test_other_limits);
     g_test_add_func("/imap/reader/error-lasts", test_error_lasts);
     g_test_add_func("/imap/reader/one-at-a-time", test_one_at_a_time);
     g_test_add_func("/imap/reader/memory-follows-bytes", test_memory_follows_bytes);

@@ -362,6 +362,22 @@ static void test_free_before_answer(void)
     net_sasl_free(NULL);
 }
 
+static void on_answer_busy(NetSasl *sasl, const char *response, const GError *error, gpointer data)
+{
+    *(gboolean *)data = net_sasl_is_busy(sasl);
+}
+
+static void test_busy(void)
+{
+    g_autoptr(NetSasl) sasl = sasl_new("PLAIN", TRUE, "secret", NULL);
+    gboolean is_busy = TRUE;
+
+    g_assert_false(net_sasl_is_busy(sasl));
+    net_sasl_step(sasl, "", on_answer_busy, &is_busy);
+    g_assert_true(net_sasl_is_busy(sasl));
+    client_await(!is_busy);
+}
+
 static void test_free_while_computing(void)
 {
     g_autofree char *nonce = NULL, *message = NULL, *challenge = NULL;
@@ -408,6 +424,7 @@ int main(int argc, char **argv)
     g_test_add_func("/net/sasl/hostile-scram", test_hostile_scram);
     g_test_add_func("/net/sasl/foreign-nonce", test_foreign_nonce);
     g_test_add_func("/net/sasl/free-before-answer", test_free_before_answer);
+    g_test_add_func("/net/sasl/busy", test_busy);
     g_test_add_func("/net/sasl/free-while-computing", test_free_while_computing);
     g_test_add_func("/net/sasl/free-in-answer", test_free_in_answer);
     return g_test_run();
