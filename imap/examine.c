@@ -6,6 +6,7 @@
 
 typedef struct {
     ImapJob job;
+    gboolean has_parameters;
     void (*done)(ImapWorker *worker, const GError *error);
 } Examine;
 
@@ -18,6 +19,13 @@ static void begin(ImapJob *job)
     worker->is_in_box = worker->is_synced = worker->is_dirty = worker->has_new_flags = FALSE;
     g_free(worker->told.mailboxid);
     worker->told = (ImapTold){0};
+    worker->n_untold = 0;
+}
+
+static gboolean is_refusal(const GError *error)
+{
+    return g_error_matches(error, MAIL_ERROR, MAIL_ERROR_SERVER) ||
+           g_error_matches(error, MAIL_ERROR, MAIL_ERROR_PROTOCOL);
 }
 
 static void finish(ImapJob *job, const ImapResponse *response, const GError *error)
@@ -27,12 +35,31 @@ static void finish(ImapJob *job, const ImapResponse *response, const GError *err
 
     if (error) {
         job->worker->box = 0;
+        job->worker->is_simple |= ((Examine *)job)->has_parameters && is_refusal(error);
         told = g_error_copy(error);
         g_prefix_error(&told, "%s: ", box ? box->name : "a mailbox");
     } else {
         job->worker->is_in_box = TRUE;
     }
     ((Examine *)job)->done(job->worker, told);
+}
+
+/* Whether the server shall tell what changed. */
+static gboolean add_parameters(const ImapWorker *worker, const CacheSync *known,
+                               ImapCommand *command)
+{
+    gboolean has_qresync = imap_session_has_enabled(worker->session, "QRESYNC");
+
+    if (worker->is_simple)
+        return FALSE;
+    if (known && known->uidvalidity && known->modseq && known->is_complete && has_qresync)
+        imap_command_addf(command, "(QRESYNC (%u %" G_GUINT64_FORMAT "))", known->uidvalidity,
+                          known->modseq);
+    else if (worker->does_lists && imap_worker_has(worker, "CONDSTORE") && !has_qresync)
+        imap_command_add(command, "(CONDSTORE)");
+    else
+        return FALSE;
+    return TRUE;
 }
 
 gboolean imap_examine(ImapWorker *worker, guint32 id, const CacheSync *known,
@@ -45,14 +72,8 @@ gboolean imap_examine(ImapWorker *worker, guint32 id, const CacheSync *known,
     if (!box || !box->wire || box->attributes & CACHE_BOX_NOSELECT ||
         !imap_command_add_string(command, box->wire, strlen(box->wire), NULL))
         return FALSE;
-    if (known && known->uidvalidity && known->modseq && known->is_complete &&
-        imap_session_has_enabled(worker->session, "QRESYNC"))
-        imap_command_addf(command, "(QRESYNC (%u %" G_GUINT64_FORMAT "))", known->uidvalidity,
-                          known->modseq);
-    else if (worker->does_lists && imap_worker_has(worker, "CONDSTORE") &&
-             !imap_session_has_enabled(worker->session, "QRESYNC"))
-        imap_command_add(command, "(CONDSTORE)");
     examine = imap_job_new(worker, sizeof *examine, id);
+    examine->has_parameters = add_parameters(worker, known, command);
     examine->job.begin = begin;
     examine->job.finish = finish;
     examine->done = done;

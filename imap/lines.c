@@ -48,6 +48,8 @@ static void forget_missing(LinesJob *lines)
         return;
     if (!lines->is_single)
         g_debug("the server counts the messages %.100s, but does not tell of them", text);
+    if (!lines->is_single && lines->job.box == lines->job.worker->box)
+        lines->job.worker->n_untold += mail_set_count(lines->missing);
     cache_put_gone(cache, lines->job.box, lines->missing);
 }
 

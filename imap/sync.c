@@ -13,7 +13,6 @@
 #include "imap/worker.h"
 
 #define SAMPLE           3
-#define MESSAGES_MAX     4000000
 #define KNOWN_RANGES_MAX 200
 
 typedef struct {
@@ -28,14 +27,19 @@ struct ImapSync {
     gboolean is_other;    /* the samples say so */
     gboolean is_replaced; /* what was known has been given up */
     gboolean is_narrowed; /* the list of new UIDs was asked for already */
+    gboolean is_retry;    /* without the parameters of EXAMINE that were refused */
+    gboolean trusts_id;   /* no proof was asked for, because MAILBOXID is one */
+    gboolean has_asked_flags;
+    gboolean was_simple;
     CacheSync known;
     char *known_mailboxid;
-    guint n_steps; /* in flight */
-    MailSet *uids; /* all there are, when has_uids */
-    gboolean has_uids;
-    MailSet *came;    /* some that are there */
-    MailSet *checked; /* those whose flags were asked for one by one, or NULL */
-    GArray *changes;  /* Change */
+    guint n_steps;       /* in flight */
+    MailSet *uids;       /* all there are, or NULL as long as they were not told */
+    GArray *came;        /* MailRange in any order: some that are there */
+    MailSet *checked;    /* those whose flags were asked for one by one, or NULL */
+    MailSet *unanswered; /* those of them that may be gone, or NULL */
+    GArray *vanished;    /* MailRange in any order: since the comparison before */
+    GArray *changes;     /* Change */
     GError *error;
 };
 
@@ -46,20 +50,21 @@ void imap_sync_free(struct ImapSync *sync)
     if (!sync)
         return;
     g_free(sync->known_mailboxid);
-    g_array_unref(sync->uids);
     g_array_unref(sync->came);
+    g_array_unref(sync->vanished);
     g_array_unref(sync->changes);
+    g_clear_pointer(&sync->uids, g_array_unref);
     g_clear_pointer(&sync->checked, g_array_unref);
+    g_clear_pointer(&sync->unanswered, g_array_unref);
     g_clear_error(&sync->error);
     g_free(sync);
 }
 
+/* A sync lasts until its last step is done. */
 static void step_done(ImapWorker *worker, const GError *error)
 {
     struct ImapSync *sync = worker->sync;
 
-    if (!sync)
-        return;
     if (error && !sync->error)
         sync->error = g_error_copy(error);
     if (--sync->n_steps == 0)
@@ -80,7 +85,24 @@ static ImapJob *step_new(ImapWorker *worker, gsize size)
     return job;
 }
 
+/* Replaces *held by @set (taken). */
+static void hold(MailSet **held, MailSet *set)
+{
+    g_clear_pointer(held, g_array_unref);
+    *held = set;
+}
+
 /* --- the proof --- */
+
+typedef struct {
+    ImapJob job;
+    MailSet *asked;
+} SampleJob;
+
+static void clear_sample(ImapJob *job)
+{
+    g_array_unref(((SampleJob *)job)->asked);
+}
 
 static gboolean is_same(ImapWorker *worker, const ImapItems *items)
 {
@@ -105,9 +127,10 @@ static gboolean is_same(ImapWorker *worker, const ImapItems *items)
 
 static gboolean on_sample(ImapJob *job, const ImapItems *items)
 {
-    if (!(items->present & IMAP_ITEM_DATE))
+    if (!(items->present & IMAP_ITEM_DATE) || job->worker->box != job->box ||
+        !mail_set_contains(((SampleJob *)job)->asked, items->uid))
         return FALSE;
-    if (job->worker->sync && cache_box(imap_worker_cache(job->worker), job->box))
+    if (cache_box(imap_worker_cache(job->worker), job->box))
         job->worker->sync->is_other |= !is_same(job->worker, items);
     return TRUE;
 }
@@ -118,12 +141,14 @@ static void send_proof(ImapWorker *worker)
         cache_dup_sample(imap_worker_cache(worker), worker->sync->box, SAMPLE);
     g_autofree char *set = mail_set_format(sample);
     ImapCommand *command;
-    ImapJob *job;
+    SampleJob *job;
 
-    if (!sample->len || imap_worker_has(worker, "OBJECTID"))
+    if (!sample->len)
         return;
-    job = step_new(worker, sizeof *job);
-    job->fetched = on_sample;
+    job = (SampleJob *)step_new(worker, sizeof *job);
+    job->job.fetched = on_sample;
+    job->job.clear = clear_sample;
+    job->asked = g_steal_pointer(&sample);
     command = imap_worker_command(worker, "UID FETCH");
     imap_command_add(command, set);
     imap_command_add(command, "(INTERNALDATE RFC822.SIZE ENVELOPE)");
@@ -132,128 +157,112 @@ static void send_proof(ImapWorker *worker)
 
 /* --- lists of UIDs --- */
 
-typedef struct {
-    ImapJob job;
-    MailSet *set;
-    gboolean is_all; /* not only from some UID on */
-} UidsJob;
-
-static void clear_uids(ImapJob *job)
+static GArray *ranges_new(void)
 {
-    g_array_unref(((UidsJob *)job)->set);
+    return g_array_new(FALSE, FALSE, sizeof(MailRange));
 }
 
-static gboolean add_all(MailSet *set, const MailSet *other)
+static void add_uid(GArray *ranges, guint32 uid)
 {
-    for (guint i = 0; i < other->len; i++)
-        mail_set_add(set, mail_set_range(other, i)->first, mail_set_range(other, i)->last);
-    return TRUE;
+    MailRange range = {uid, uid};
+
+    g_array_append_val(ranges, range);
 }
 
-/* "* SEARCH 2 3 6" */
-static void on_search(UidsJob *uids, const ImapValue *value)
+static void search(ImapWorker *worker, const char *criteria,
+                   void (*done)(ImapWorker *worker, MailSet *uids, const GError *error))
 {
-    guint64 uid;
-
-    for (; value; value = value->next)
-        if (imap_value_number(value, &uid) && uid && uid <= G_MAXUINT32)
-            mail_set_add(uids->set, (guint32)uid, (guint32)uid);
+    worker->sync->n_steps++;
+    imap_uids_search(worker, worker->sync->box, criteria, done);
 }
 
-/* "* ESEARCH (TAG "A1") UID ALL 2:3,6" (RFC 4731).  FALSE when there is no sense in it. */
-static gboolean on_esearch(UidsJob *uids, const ImapValue *value)
+static void on_all(ImapWorker *worker, MailSet *uids, const GError *error)
 {
-    for (; value && value->next; value = value->next) {
-        const char *text = imap_value_is(value, "ALL") ? imap_value_text(value->next) : NULL;
-        g_autoptr(MailSet) set = text ? mail_set_parse(text, MESSAGES_MAX) : NULL;
+    g_autoptr(GError) nonsense = NULL;
 
-        if (text && !set)
-            return FALSE;
-        if (set)
-            add_all(uids->set, set);
+    /* Nothing is not believed so easily: a whole mailbox would be forgotten. */
+    if (uids && !uids->len && worker->told.exists)
+        nonsense = g_error_new(MAIL_ERROR, MAIL_ERROR_PROTOCOL,
+                               "list the messages: the server counts some and lists none");
+    else if (uids)
+        hold(&worker->sync->uids, g_array_ref(uids));
+    step_done(worker, error ? error : nonsense);
+}
+
+static void search_all(ImapWorker *worker)
+{
+    search(worker, "ALL", on_all);
+}
+
+static void on_new(ImapWorker *worker, MailSet *uids, const GError *error)
+{
+    if (uids)
+        g_array_append_vals(worker->sync->came, uids->data, uids->len);
+    step_done(worker, error);
+}
+
+/* Those from @uid on; and the last, which may be before it. */
+static void search_new(ImapWorker *worker, guint32 uid)
+{
+    g_autofree char *criteria = g_strdup_printf("UID %u:*", uid);
+
+    search(worker, criteria, on_new);
+}
+
+static void on_unanswered(ImapWorker *worker, MailSet *uids, const GError *error)
+{
+    if (uids) {
+        g_autoptr(MailSet) gone = mail_set_minus(worker->sync->unanswered, uids);
+
+        cache_put_gone(imap_worker_cache(worker), worker->sync->box, gone);
     }
-    return TRUE;
+    g_clear_pointer(&worker->sync->unanswered, g_array_unref);
+    step_done(worker, error);
 }
 
-static void fail_list(struct ImapSync *sync)
+static gboolean search_unanswered(ImapWorker *worker)
 {
-    if (!sync->error)
-        sync->error = g_error_new(MAIL_ERROR, MAIL_ERROR_PROTOCOL,
-                                  "list the messages: the server's list makes no sense");
-}
+    const MailSet *set = worker->sync->unanswered;
+    g_autofree char *text = NULL, *criteria = NULL;
 
-static gboolean on_uids(ImapJob *job, const ImapResponse *response)
-{
-    UidsJob *uids = (UidsJob *)job;
-    struct ImapSync *sync = job->worker->sync;
-
-    if (g_str_equal(response->name, "SEARCH"))
-        on_search(uids, response->values);
-    else if (!g_str_equal(response->name, "ESEARCH"))
+    if (!set || !set->len)
         return FALSE;
-    else if (!on_esearch(uids, response->values) && sync)
-        fail_list(sync);
-    if (sync && !sync->error && (response->is_cut || mail_set_count(uids->set) > MESSAGES_MAX))
-        sync->error = g_error_new(MAIL_ERROR, MAIL_ERROR_TOO_BIG,
-                                  "list the messages: there are more than %d", MESSAGES_MAX);
+    text = mail_set_format(set);
+    criteria = g_strconcat("UID ", text, NULL);
+    search(worker, criteria, on_unanswered);
     return TRUE;
-}
-
-static void finish_uids(ImapJob *job, const ImapResponse *response, const GError *error)
-{
-    UidsJob *uids = (UidsJob *)job;
-    struct ImapSync *sync = job->worker->sync;
-
-    if (sync && !error) {
-        add_all(uids->is_all ? sync->uids : sync->came, uids->set);
-        sync->has_uids |= uids->is_all;
-        /* Nothing is not believed so easily: a whole mailbox would be forgotten. */
-        if (uids->is_all && !uids->set->len && job->worker->told.exists)
-            fail_list(sync);
-    }
-    step_done(job->worker, error);
-}
-
-/* Asks for all UIDs from @from on. */
-static void send_search(ImapWorker *worker, guint32 from)
-{
-    UidsJob *uids = (UidsJob *)step_new(worker, sizeof *uids);
-    ImapCommand *command = imap_worker_command(worker, "UID SEARCH");
-
-    uids->job.untagged = on_uids;
-    uids->job.finish = finish_uids;
-    uids->job.clear = clear_uids;
-    uids->set = mail_set_new();
-    uids->is_all = from <= 1;
-    if (imap_worker_has(worker, "ESEARCH"))
-        imap_command_add(command, "RETURN (ALL)");
-    if (uids->is_all)
-        imap_command_add(command, "ALL");
-    else
-        imap_command_addf(command, "UID %u:*", from);
-    imap_job_send(uids, command);
 }
 
 /* --- flags --- */
 
-static void finish_flags(ImapJob *job, const ImapResponse *response, const GError *error)
+static MailSet *dup_told_uids(const struct ImapSync *sync)
 {
-    struct ImapSync *sync = job->worker->sync;
+    g_autoptr(GArray) ranges = ranges_new();
 
-    /* "1:*" in an empty mailbox is an error for some. */
-    if (sync && (!error || job->worker->told.exists == 0)) {
-        for (guint i = 0; i < sync->changes->len; i++) {
-            guint32 uid = g_array_index(sync->changes, Change, i).uid;
-
-            mail_set_add(sync->uids, uid, uid);
-        }
-        sync->has_uids = TRUE;
-        error = NULL;
-    }
-    step_done(job->worker, error);
+    for (guint i = 0; i < sync->changes->len; i++)
+        add_uid(ranges, g_array_index(sync->changes, Change, i).uid);
+    return mail_set_join(ranges);
 }
 
-/* All flags, and so all UIDs too. */
+/* A FETCH says what is there, but not what is gone: some leave out what they cannot read. */
+static void finish_flags(ImapJob *job, const ImapResponse *response, const GError *error)
+{
+    ImapWorker *worker = job->worker;
+
+    /* "1:*" in an empty mailbox is an error for some. */
+    if (!error || worker->told.exists == 0) {
+        g_autoptr(MailSet) told = dup_told_uids(worker->sync);
+
+        if (mail_set_count(told) >= worker->told.exists)
+            hold(&worker->sync->uids, g_steal_pointer(&told));
+        else
+            worker->is_dirty = TRUE;
+        error = NULL;
+    }
+    step_done(worker, error);
+}
+
+/* All flags, and so as a rule all UIDs too. */
 static void send_all_flags(ImapWorker *worker)
 {
     ImapJob *job = step_new(worker, sizeof *job);
@@ -298,26 +307,31 @@ gboolean imap_sync_fetched(ImapWorker *worker, const ImapItems *items)
     if (!worker->sync || worker->sync->box != worker->box || !(items->present & IMAP_ITEM_FLAGS))
         return FALSE;
     change.flags = imap_flags_parse(imap_worker_cache(worker), items->flags);
-    if (worker->sync->changes->len < MESSAGES_MAX)
+    if (worker->sync->changes->len < IMAP_MESSAGES_MAX)
         g_array_append_val(worker->sync->changes, change);
     return TRUE;
 }
 
 void imap_sync_vanished(ImapWorker *worker, const ImapResponse *response)
 {
+    struct ImapSync *sync = worker->sync;
     const ImapValue *value = response->values;
-    const CacheBox *box = cache_box(imap_worker_cache(worker), worker->box);
     gboolean is_earlier = value && value->type == IMAP_VALUE_LIST;
     const char *text = imap_value_text(is_earlier ? value->next : value);
-    g_autoptr(MailSet) set = text ? mail_set_parse(text, MESSAGES_MAX) : NULL;
+    g_autoptr(MailSet) set = text ? mail_set_parse(text, IMAP_MESSAGES_MAX) : NULL;
 
     if (!set || response->is_cut) {
         worker->is_dirty = TRUE;
         return;
     }
-    if (!is_earlier)
-        worker->told.exists -= MIN(mail_set_count(set), worker->told.exists);
-    if (box)
+    /* Of the mailbox as it was known, if it is that one. */
+    if (is_earlier) {
+        if (sync && sync->box == worker->box && sync->vanished->len < IMAP_MESSAGES_MAX)
+            g_array_append_vals(sync->vanished, set->data, set->len);
+        return;
+    }
+    worker->told.exists -= MIN(mail_set_count(set), worker->told.exists);
+    if (cache_box(imap_worker_cache(worker), worker->box))
         cache_put_gone(imap_worker_cache(worker), worker->box, set);
 }
 
@@ -343,12 +357,17 @@ static void end_wants(ImapWorker *worker, guint32 box, const GError *error)
     }
 }
 
+static void start(ImapWorker *worker, guint32 box, gboolean with_uids, gboolean is_retry);
+
 static void end(ImapWorker *worker)
 {
     struct ImapSync *sync = g_steal_pointer(&worker->sync);
+    gboolean is_closed = imap_session_is_closed(worker->session);
 
+    if (!is_closed && sync->error && worker->is_simple && !sync->was_simple)
+        start(worker, sync->box, sync->with_uids, TRUE);
     /* Where the connection is gone, the next one will do what is wanted. */
-    if (!imap_session_is_closed(worker->session))
+    else if (!is_closed)
         end_wants(worker, sync->box, sync->error);
     imap_sync_free(sync);
     worker->events->has_room(worker, worker->owner);
@@ -369,19 +388,38 @@ static gboolean is_known_box(const ImapWorker *worker)
            g_str_equal(told->mailboxid, sync->known_mailboxid);
 }
 
-/* Those that were asked for and not told of are gone. */
-static void drop_unanswered(ImapWorker *worker)
+/* Those of checked that no flags were told of; then is done with checked. */
+static void note_unanswered(struct ImapSync *sync)
+{
+    g_autoptr(MailSet) told = dup_told_uids(sync);
+
+    hold(&sync->unanswered, mail_set_minus(sync->checked, told));
+    g_clear_pointer(&sync->checked, g_array_unref);
+}
+
+static void add_new(ImapWorker *worker)
 {
     struct ImapSync *sync = worker->sync;
+    g_autoptr(MailSet) came = NULL;
 
     for (guint i = 0; i < sync->changes->len; i++) {
         guint32 uid = g_array_index(sync->changes, Change, i).uid;
 
-        mail_set_remove(sync->checked, uid, uid);
+        if (uid >= sync->known.uidnext)
+            add_uid(sync->came, uid);
     }
-    if (sync->checked->len)
-        cache_put_gone(imap_worker_cache(worker), sync->box, sync->checked);
-    g_clear_pointer(&sync->checked, g_array_unref);
+    came = mail_set_join(sync->came);
+    if (came->len)
+        cache_add_uids(imap_worker_cache(worker), sync->box, came);
+}
+
+static void put_vanished(ImapWorker *worker)
+{
+    g_autoptr(MailSet) gone = mail_set_join(worker->sync->vanished);
+
+    if (gone->len)
+        cache_put_gone(imap_worker_cache(worker), worker->sync->box, gone);
+    g_array_set_size(worker->sync->vanished, 0);
 }
 
 static void apply(ImapWorker *worker)
@@ -390,19 +428,14 @@ static void apply(ImapWorker *worker)
     struct ImapSync *sync = worker->sync;
 
     if (sync->checked)
-        drop_unanswered(worker);
-    if (sync->has_uids)
+        note_unanswered(sync);
+    if (sync->uids) {
         cache_put_uids(cache, sync->box, sync->uids);
-    else if (sync->known.is_complete) {
-        for (guint i = 0; i < sync->changes->len; i++) {
-            guint32 uid = g_array_index(sync->changes, Change, i).uid;
-
-            if (uid >= sync->known.uidnext)
-                mail_set_add(sync->came, uid, uid);
-        }
-        if (sync->came->len)
-            cache_add_uids(cache, sync->box, sync->came);
+        worker->n_untold = 0;
+    } else if (sync->known.is_complete) {
+        add_new(worker);
     }
+    put_vanished(worker);
     for (guint i = 0; i < sync->changes->len; i++) {
         const Change *change = &g_array_index(sync->changes, Change, i);
 
@@ -415,15 +448,15 @@ static void apply(ImapWorker *worker)
 static gboolean has_gap(ImapWorker *worker, gboolean is_complete)
 {
     struct ImapSync *sync = worker->sync;
-    guint n = cache_box_n_messages(imap_worker_cache(worker), sync->box);
+    guint64 n = cache_box_n_messages(imap_worker_cache(worker), sync->box) + worker->n_untold;
 
-    if (!is_complete || sync->has_uids || (!worker->is_dirty && worker->told.exists == n))
+    if (!is_complete || sync->uids || (!worker->is_dirty && worker->told.exists == n))
         return FALSE;
     if (!worker->is_dirty && worker->told.exists > n && !sync->is_narrowed && sync->known.uidnext) {
         sync->is_narrowed = TRUE;
-        send_search(worker, sync->known.uidnext);
+        search_new(worker, sync->known.uidnext);
     } else {
-        send_search(worker, 1);
+        search_all(worker);
     }
     return TRUE;
 }
@@ -450,6 +483,7 @@ static void replace(ImapWorker *worker)
     sync->is_replaced = TRUE;
     g_array_set_size(sync->changes, 0);
     g_clear_pointer(&sync->checked, g_array_unref);
+    g_array_set_size(sync->vanished, 0);
 }
 
 /* QRESYNC told what changed since a time that the server does not remember. */
@@ -458,15 +492,34 @@ static gboolean went_back(const ImapWorker *worker)
     return worker->told.modseq && worker->told.modseq < worker->sync->known.modseq;
 }
 
-/* Somebody else changed flags, and the server told by sequence number of which messages. */
+/* MAILBOXID was to be the proof that the mailbox is ours, and was not told. */
+static gboolean ask_for_proof(ImapWorker *worker)
+{
+    struct ImapSync *sync = worker->sync;
+
+    if (!sync->trusts_id || worker->told.mailboxid)
+        return FALSE;
+    sync->trusts_id = FALSE;
+    send_proof(worker);
+    return sync->n_steps > 0;
+}
+
+static gboolean has_condstore(const ImapWorker *worker)
+{
+    return imap_worker_has(worker, "CONDSTORE") && !worker->is_simple;
+}
+
+/* Somebody else changed flags, and the server told by sequence number of which messages.  What it
+ * tells so meanwhile is for the next comparison. */
 static gboolean ask_for_new_flags(ImapWorker *worker)
 {
     guint64 modseq = worker->sync->known.modseq;
 
-    if (!worker->has_new_flags)
+    if (!worker->has_new_flags || worker->sync->has_asked_flags)
         return FALSE;
     worker->has_new_flags = FALSE;
-    if (modseq && imap_worker_has(worker, "CONDSTORE"))
+    worker->sync->has_asked_flags = TRUE;
+    if (modseq && has_condstore(worker))
         send_changed_flags(worker, modseq);
     else
         send_all_flags(worker);
@@ -483,6 +536,8 @@ static void conclude(ImapWorker *worker)
         end(worker);
         return;
     }
+    if (is_known_box(worker) && ask_for_proof(worker))
+        return;
     if (!is_known_box(worker)) {
         replace(worker);
     } else if (went_back(worker)) {
@@ -491,14 +546,12 @@ static void conclude(ImapWorker *worker)
         return;
     }
     apply(worker);
-    is_complete = sync->known.is_complete || sync->has_uids;
+    is_complete = sync->known.is_complete || sync->uids;
     if (sync->with_uids && !is_complete) {
-        send_search(worker, 1);
+        search_all(worker);
         return;
     }
-    if (ask_for_new_flags(worker))
-        return;
-    if (has_gap(worker, is_complete))
+    if (search_unanswered(worker) || ask_for_new_flags(worker) || has_gap(worker, is_complete))
         return;
     worker->is_synced = TRUE;
     worker->is_dirty = FALSE;
@@ -510,12 +563,15 @@ static void conclude(ImapWorker *worker)
 
 static void on_examined(ImapWorker *worker, const GError *error)
 {
+    /* It was not for its parameters that it was refused. */
+    if (error && worker->sync->is_retry)
+        worker->is_simple = FALSE;
     step_done(worker, error);
 }
 
 static gboolean has_qresync(const ImapWorker *worker)
 {
-    return imap_session_has_enabled(worker->session, "QRESYNC");
+    return imap_session_has_enabled(worker->session, "QRESYNC") && !worker->is_simple;
 }
 
 /* What must be sent to learn what changed, beyond EXAMINE. */
@@ -526,16 +582,16 @@ static void send_comparison(ImapWorker *worker)
 
     if (!sync->was_known || !sync->known.is_complete) {
         if (sync->with_uids)
-            send_search(worker, 1);
+            search_all(worker);
         if (sync->was_known)
             send_flags_of_known(worker);
         return;
     }
     if (has_modseq && has_qresync(worker))
         return;
-    if (has_modseq && imap_worker_has(worker, "CONDSTORE")) {
+    if (has_modseq && has_condstore(worker)) {
         send_changed_flags(worker, sync->known.modseq);
-        send_search(worker, 1);
+        search_all(worker);
     } else {
         send_all_flags(worker);
     }
@@ -550,7 +606,8 @@ static gboolean enter(ImapWorker *worker)
         sync->n_steps--;
         return FALSE;
     }
-    if (sync->was_known)
+    sync->trusts_id = sync->known_mailboxid && imap_worker_has(worker, "OBJECTID");
+    if (sync->was_known && !sync->trusts_id)
         send_proof(worker);
     send_comparison(worker);
     return TRUE;
@@ -561,7 +618,7 @@ static void send_noop(ImapWorker *worker)
     imap_job_send(step_new(worker, sizeof(ImapJob)), imap_worker_command(worker, "NOOP"));
 }
 
-void imap_sync_start(ImapWorker *worker, guint32 box, gboolean with_uids)
+static void start(ImapWorker *worker, guint32 box, gboolean with_uids, gboolean is_retry)
 {
     Cache *cache = imap_worker_cache(worker);
     struct ImapSync *sync = g_new0(struct ImapSync, 1);
@@ -569,8 +626,10 @@ void imap_sync_start(ImapWorker *worker, guint32 box, gboolean with_uids)
 
     sync->box = box;
     sync->with_uids = with_uids;
-    sync->uids = mail_set_new();
-    sync->came = mail_set_new();
+    sync->is_retry = is_retry;
+    sync->was_simple = worker->is_simple;
+    sync->came = ranges_new();
+    sync->vanished = ranges_new();
     sync->changes = g_array_new(FALSE, FALSE, sizeof(Change));
     sync->was_known = known && known->generation;
     cache_sync(cache, box, &sync->known);
@@ -579,11 +638,16 @@ void imap_sync_start(ImapWorker *worker, guint32 box, gboolean with_uids)
     worker->sync = sync;
     if (worker->box == box && worker->is_in_box && worker->is_synced && sync->known.is_proved) {
         if (with_uids && !sync->known.is_complete)
-            send_search(worker, 1);
+            search_all(worker);
         else
             send_noop(worker);
     } else if (!enter(worker)) {
         sync->error = g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such mailbox");
         end(worker);
     }
+}
+
+void imap_sync_start(ImapWorker *worker, guint32 box, gboolean with_uids)
+{
+    start(worker, box, with_uids, FALSE);
 }

@@ -74,6 +74,8 @@ struct ImapWorker {
     gboolean is_in_box;  /* the EXAMINE of box succeeded, and it is the one that the cache knows */
     gboolean is_synced;  /* the cache has what the server told since */
     gboolean is_dirty;   /* messages went by sequence number: only a new list of UIDs tells which */
+    gboolean is_simple;  /* EXAMINE is refused with parameters, and taken without */
+    guint64 n_untold;    /* messages of box that are counted and that no FETCH tells of */
     gboolean has_new_flags; /* told by sequence number: which messages they are of is to be asked */
     ImapTold told;
     struct ImapSync *sync; /* at work */
@@ -124,6 +126,15 @@ void imap_sync_free(struct ImapSync *sync);
  * is. */
 gboolean imap_sync_fetched(ImapWorker *worker, const ImapItems *items);
 void imap_sync_vanished(ImapWorker *worker, const ImapResponse *response);
+
+/* --- uids.c --- */
+
+#define IMAP_MESSAGES_MAX 4000000 /* in one mailbox */
+
+/* Asks for the UIDs in @box, entered before, that fit @criteria.  @done gets them once (borrowed),
+ * or why not: TOO_BIG, PROTOCOL, or as for ImapDoneFunc. */
+void imap_uids_search(ImapWorker *worker, guint32 box, const char *criteria,
+                      void (*done)(ImapWorker *worker, MailSet *uids, const GError *error));
 
 /* --- list.c --- */
 

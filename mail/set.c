@@ -138,8 +138,8 @@ static int compare_ranges(gconstpointer a, gconstpointer b)
     return (left->first > right->first) - (left->first < right->first);
 }
 
-/* Ranges in any order to a set; sorted first, so that no order is slow. */
-static MailSet *join(GArray *ranges)
+/* Sorted first, so that no order is slow. */
+MailSet *mail_set_join(GArray *ranges)
 {
     MailSet *set = mail_set_new();
 
@@ -147,6 +147,35 @@ static MailSet *join(GArray *ranges)
     for (guint i = 0; i < ranges->len; i++)
         mail_set_add(set, range_at(ranges, i)->first, range_at(ranges, i)->last);
     return set;
+}
+
+/* Goes on from the *nth range of @other, which it leaves at the first that may matter later. */
+static void add_without(MailSet *rest, MailRange range, const MailSet *other, guint *nth)
+{
+    for (; *nth < other->len; (*nth)++) {
+        const MailRange *hole = mail_set_range(other, *nth);
+
+        if (hole->last < range.first)
+            continue;
+        if (hole->first > range.last)
+            break;
+        if (hole->first > range.first)
+            mail_set_add(rest, range.first, hole->first - 1);
+        if (hole->last >= range.last)
+            return;
+        range.first = hole->last + 1;
+    }
+    mail_set_add(rest, range.first, range.last);
+}
+
+MailSet *mail_set_minus(const MailSet *set, const MailSet *other)
+{
+    MailSet *rest = mail_set_new();
+    guint nth = 0;
+
+    for (guint i = 0; i < set->len; i++)
+        add_without(rest, *mail_set_range(set, i), other, &nth);
+    return rest;
 }
 
 MailSet *mail_set_parse(const char *text, gsize ranges_max)
@@ -159,7 +188,7 @@ MailSet *mail_set_parse(const char *text, gsize ranges_max)
             return NULL;
         g_array_append_val(ranges, range);
         if (*text == '\0')
-            return join(ranges);
+            return mail_set_join(ranges);
         text++; /* the comma */
     }
 }

@@ -16,6 +16,10 @@ MailSet *mail_set_new(void);
 /* NULL when @text is no set: "", "0", "1,", "1:4294967296", "*", or more than @ranges_max ranges.
  * Order does not matter, overlaps merge. */
 MailSet *mail_set_parse(const char *text, gsize ranges_max);
+/* @ranges, MailRange in any order, which may overlap, as a set; sorts them. */
+MailSet *mail_set_join(GArray *ranges);
+/* What is in @set and not in @other; new. */
+MailSet *mail_set_minus(const MailSet *set, const MailSet *other);
 /* Joins neighbours; cheapest when @first is at or beyond the end. */
 void mail_set_add(MailSet *set, guint32 first, guint32 last);
 void mail_set_remove(MailSet *set, guint32 first, guint32 last);

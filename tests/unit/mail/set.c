@@ -155,6 +155,49 @@ static void test_random(void)
     }
 }
 
+/* Against bitmaps: sets made of ranges in any order, and one without another. */
+static void test_join_and_minus(void)
+{
+    for (int run = 0; run < 50; run++) {
+        gboolean bitmaps[2][UIDS] = {{FALSE}}, rest[UIDS] = {FALSE};
+        MailSet *sets[2];
+        g_autoptr(MailSet) minus = NULL;
+
+        for (int which = 0; which < 2; which++) {
+            g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(MailRange));
+
+            for (int n = g_test_rand_int_range(0, 30); n > 0; n--) {
+                guint32 first = (guint32)g_test_rand_int_range(1, UIDS);
+                MailRange range = {first, MIN(UIDS - 1, first + run / 10)};
+
+                g_array_append_val(ranges, range);
+                for (guint32 uid = range.first; uid <= range.last; uid++)
+                    bitmaps[which][uid] = TRUE;
+            }
+            sets[which] = mail_set_join(ranges);
+            check_against(sets[which], bitmaps[which]);
+        }
+        minus = mail_set_minus(sets[0], sets[1]);
+        for (int uid = 0; uid < UIDS; uid++)
+            rest[uid] = bitmaps[0][uid] && !bitmaps[1][uid];
+        check_against(minus, rest);
+        g_array_unref(sets[0]);
+        g_array_unref(sets[1]);
+    }
+}
+
+static void test_minus_edges(void)
+{
+    g_autoptr(MailSet) all = mail_set_parse("1:4294967295", 1);
+    g_autoptr(MailSet) ends = mail_set_parse("1,4294967295", 2);
+    g_autoptr(MailSet) middle = mail_set_minus(all, ends);
+    g_autoptr(MailSet) none = mail_set_minus(ends, all);
+    g_autofree char *text = mail_set_format(middle);
+
+    g_assert_cmpstr(text, ==, "2:4294967294");
+    g_assert_cmpuint(none->len, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -167,5 +210,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mail/set/edges", test_edges);
     g_test_add_func("/mail/set/descending", test_descending);
     g_test_add_func("/mail/set/random", test_random);
+    g_test_add_func("/mail/set/join-and-minus", test_join_and_minus);
+    g_test_add_func("/mail/set/minus-edges", test_minus_edges);
     return g_test_run();
 }
