@@ -10,6 +10,9 @@
 #define BOXES_MAX    100000
 #define DEPTH_MAX    100
 #define BOX_NAME_MAX 4096
+#define NAMES_MAX    ((gsize)4 * 1024 * 1024) /* octets of all names */
+#define PREFIXES_MAX 16
+#define SKIPS_SHOWN  10
 
 typedef struct {
     char *wire;
@@ -23,9 +26,11 @@ typedef struct {
 typedef struct {
     ImapWorker *worker;
     GPtrArray *entries;  /* Entry */
-    GHashTable *seen;    /* wire names */
+    GHashTable *seen;    /* the wire names of entries */
     GHashTable *places;  /* where entries are in the tree */
     GPtrArray *prefixes; /* of our own namespaces */
+    gsize names_len;     /* octets of the names in entries */
+    guint n_skipped;     /* mailboxes that are left out */
     guint n_jobs;        /* not answered */
     guint n_alive;       /* not freed: the last one frees the listing */
     gboolean is_simple;  /* the server does not take LIST with RETURN */
@@ -37,6 +42,8 @@ typedef struct {
 typedef struct {
     ImapJob job;
     Listing *listing;
+    char *pattern;        /* of a LIST */
+    gboolean is_extended; /* with RETURN */
 } ListJob;
 
 static void send_list(Listing *listing, const char *pattern);
@@ -53,8 +60,8 @@ static void entry_free(gpointer data)
 
 static void listing_free(Listing *listing)
 {
-    g_ptr_array_unref(listing->entries);
     g_hash_table_unref(listing->seen);
+    g_ptr_array_unref(listing->entries);
     g_hash_table_unref(listing->places);
     g_ptr_array_unref(listing->prefixes);
     g_clear_error(&listing->error);
@@ -158,11 +165,12 @@ static gboolean settle_place(Listing *listing, Entry *entry)
     return g_hash_table_add(listing->places, g_strdup(second));
 }
 
-static void skip(const char *wire, const char *why)
+static void skip(Listing *listing, const char *wire, const char *why)
 {
     g_autofree char *name = imap_clean_text(wire ? wire : "");
 
-    g_message("the mailbox \"%s\" is left out: %s", name, why);
+    if (++listing->n_skipped <= SKIPS_SHOWN)
+        g_message("the mailbox \"%s\" is left out: %s", name, why);
 }
 
 static void add_entry(Listing *listing, const ImapResponse *response)
@@ -175,19 +183,24 @@ static void add_entry(Listing *listing, const ImapResponse *response)
     Entry *entry;
 
     if (!third || !wire || !delimiter || strlen(wire) > BOX_NAME_MAX) {
-        skip(wire, "its name or delimiter cannot be used");
+        skip(listing, wire, "its name or delimiter cannot be used");
         return;
     }
-    if (listing->entries->len >= BOXES_MAX || !*wire ||
-        !g_hash_table_add(listing->seen, g_strdup(is_inbox(wire) ? "INBOX" : wire)))
+    if (!*wire || g_hash_table_contains(listing->seen, is_inbox(wire) ? "INBOX" : wire))
         return;
+    if (listing->entries->len >= BOXES_MAX || strlen(wire) > NAMES_MAX - listing->names_len) {
+        skip(listing, wire, "there are too many");
+        return;
+    }
     entry = entry_new(listing->worker, wire, delimiter);
     entry->attributes = parse_attributes(attributes);
     if (entry->n_names > DEPTH_MAX || !settle_place(listing, entry)) {
-        skip(wire, "it lies too deep, or another has its name");
+        skip(listing, wire, "it lies too deep, or another has its name");
         entry_free(entry);
         return;
     }
+    listing->names_len += strlen(wire);
+    g_hash_table_add(listing->seen, entry->wire);
     g_ptr_array_add(listing->entries, entry);
 }
 
@@ -233,6 +246,8 @@ static void job_done(Listing *listing)
 {
     if (--listing->n_jobs > 0 || (!listing->error && ask_prefixes(listing)))
         return;
+    if (listing->n_skipped > SKIPS_SHOWN)
+        g_message("%u mailboxes in all are left out", listing->n_skipped);
     if (!listing->error)
         tell_cache(listing);
     listing->done(listing->worker, listing->error);
@@ -250,12 +265,13 @@ static gboolean on_list(ImapJob *job, const ImapResponse *response)
 
 static void finish_list(ImapJob *job, const ImapResponse *response, const GError *error)
 {
-    Listing *listing = ((ListJob *)job)->listing;
+    ListJob *list = (ListJob *)job;
+    Listing *listing = list->listing;
 
-    if (error && !listing->is_simple && !imap_session_is_closed(job->worker->session)) {
+    if (error && list->is_extended && !imap_session_is_closed(job->worker->session)) {
         /* Some advertise LIST-EXTENDED and do not take it. */
         listing->is_simple = TRUE;
-        send_list(listing, "*");
+        send_list(listing, list->pattern);
     } else if (error && !listing->error) {
         listing->error = g_error_copy(error);
     }
@@ -266,6 +282,7 @@ static void clear_list(ImapJob *job)
 {
     Listing *listing = ((ListJob *)job)->listing;
 
+    g_free(((ListJob *)job)->pattern);
     if (--listing->n_alive == 0)
         listing_free(listing);
 }
@@ -288,10 +305,12 @@ static void send_list(Listing *listing, const char *pattern)
 
     list->job.untagged = on_list;
     list->job.finish = finish_list;
+    list->pattern = g_strdup(pattern);
+    list->is_extended = !listing->is_simple;
     imap_command_add(command, "\"\"");
     if (!imap_command_add_string(command, pattern, strlen(pattern), NULL))
-        imap_command_add(command, "\"*\"");
-    if (!listing->is_simple)
+        g_assert_not_reached(); /* only a NUL cannot be sent */
+    if (list->is_extended)
         imap_command_add(command, "RETURN (SPECIAL-USE)");
     imap_job_send(list, command);
 }
@@ -300,14 +319,15 @@ static void send_list(Listing *listing, const char *pattern)
 static gboolean on_namespace(ImapJob *job, const ImapResponse *response)
 {
     const ImapValue *own = response->values;
+    GPtrArray *prefixes = ((ListJob *)job)->listing->prefixes;
 
     if (!g_str_equal(response->name, "NAMESPACE"))
         return FALSE;
     for (own = own ? own->first : NULL; own; own = own->next) {
         const char *prefix = imap_value_text(imap_value_nth(own, 0));
 
-        if (prefix && *prefix)
-            g_ptr_array_add(((ListJob *)job)->listing->prefixes, g_strdup(prefix));
+        if (prefix && *prefix && strlen(prefix) <= BOX_NAME_MAX && prefixes->len < PREFIXES_MAX)
+            g_ptr_array_add(prefixes, g_strdup(prefix));
     }
     return TRUE;
 }
@@ -336,7 +356,7 @@ void imap_list_start(ImapWorker *worker, void (*done)(ImapWorker *worker, const 
 
     listing->worker = worker;
     listing->entries = g_ptr_array_new_with_free_func(entry_free);
-    listing->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    listing->seen = g_hash_table_new(g_str_hash, g_str_equal);
     listing->places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     listing->prefixes = g_ptr_array_new_with_free_func(g_free);
     listing->done = done;

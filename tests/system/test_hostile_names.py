@@ -146,6 +146,63 @@ def test_a_mailbox_that_cannot_be_shown_hides_no_other(besiege, line):
     assert content(mounted, 1) == LETTER
 
 
+def test_mailboxes_that_cannot_be_shown_do_not_fill_the_log(besiege):
+    class Odd(Host):
+        def do_list(self, peer, command):
+            peer.send(b'* LIST () "ab" strange\r\n' * 10_000)
+            peer.send(b"* NO [ALERT] strange\r\n" * 10_000)
+            return super().do_list(peer, command)
+
+    mounted = besiege(Odd())
+    assert content(mounted, 1) == LETTER
+    mounted.finish()
+    assert 2 <= mounted.stderr.count("strange") < 50
+
+
+def test_names_without_measure_are_left_out(besiege):
+    class Odd(Host):
+        def do_list(self, peer, command):
+            answer = super().do_list(peer, command)
+            for number in range(10_000):
+                peer.untagged(b'LIST () "/" "%04d%s"' % (number, b"x" * 4000))
+            return answer
+
+    mounted = besiege(Odd())
+    assert content(mounted, 1) == LETTER
+
+
+class Spaces(Host):
+    """Our own namespaces have prefixes, which "*" does not match."""
+    capabilities = "IMAP4rev1 AUTH=PLAIN NAMESPACE SPECIAL-USE LIST-EXTENDED"
+    n_spaces = 1
+
+    def do_namespace(self, peer, command):
+        told = b"".join(b'("a%d/" "/")' % number for number in range(self.n_spaces))
+        peer.send(b"* NAMESPACE (" + told + b") NIL NIL\r\n")
+        return "OK done"
+
+    def do_list(self, peer, command):
+        pattern = command.words[1]
+        if pattern == "*":
+            return super().do_list(peer, command)
+        if "RETURN" in command.text:
+            return "BAD what?"
+        peer.untagged(f'LIST () "/" {pattern.replace("*", "inner")}')
+        return "OK done"
+
+
+def test_a_namespace_whose_list_is_refused_is_listed_plainly(besiege):
+    assert tree(besiege(Spaces())) == ["INBOX", "a0", "a0/inner"]
+
+
+def test_namespaces_without_measure_are_not_all_asked_for(besiege):
+    host = Spaces()
+    host.n_spaces = 100_000
+    mounted = besiege(host)
+    assert "a0/inner" in tree(mounted)
+    assert host.count("LIST") < 50
+
+
 def test_lines_that_come_twice_are_one_mailbox(besiege):
     class Stutter(Host):
         def do_list(self, peer, command):
