@@ -60,14 +60,9 @@ static void suggest_blocks(Cache *cache, const Box *box, guint32 uid, const char
 {
     BodyKey key = {box->pub.generation, uid, section};
 
+    to = MIN(to, CACHE_SIZE_MAX);
     for (guint64 block = from / CACHE_BLOCK_SIZE; block * CACHE_BLOCK_SIZE < to; block++)
-        if (!blocks_has(cache->blocks, &key, (guint32)block))
-            wants_suggest(cache, &(CacheWant){.kind = CACHE_WANT_BLOCK,
-                                              .box = box->pub.id,
-                                              .generation = key.generation,
-                                              .uid = uid,
-                                              .section = section,
-                                              .block = (guint32)block});
+        wants_suggest_block(cache, &key, (guint32)block);
 }
 
 /* --- inside a file --- */
@@ -93,8 +88,8 @@ static gboolean is_in_order(const Reader *reader, guint64 offset)
            offset + REORDER_SLACK >= reader->next;
 }
 
-/* Sets the window from what this read shows. */
-static void judge(Reader *reader, guint64 offset, gsize size)
+/* Takes down a read, and sets the window from what it shows. */
+static void note_read(Reader *reader, guint64 offset, gsize size)
 {
     guint64 end = offset + size;
 
@@ -116,7 +111,7 @@ static void read_in_file(Cache *cache, const Box *box, guint32 uid, const char *
     Reader *reader = reader_of(cache->ahead, box->pub.generation, uid, section);
     guint64 to;
 
-    judge(reader, offset, size);
+    note_read(reader, offset, size);
     reader->wanted = MAX(reader->wanted, reader->next);
     if (!reader->window || reader->wanted - reader->next > reader->window / 2)
         return;
@@ -152,7 +147,8 @@ static int step(guint last, guint now)
     return 0;
 }
 
-static gboolean is_walking(Walker *walker, const GArray *rows, guint at, guint32 uid)
+/* Takes down a step; whether it is one of a walk. */
+static gboolean note_step(Walker *walker, const GArray *rows, guint at, guint32 uid)
 {
     int direction = walker->last ? step(rows_lower_bound(rows, walker->last), at) : 0;
 
@@ -210,7 +206,7 @@ static void read_next_message(Cache *cache, Box *box, guint32 uid)
     const GArray *rows = box_rows(cache, box);
     guint at = rows_lower_bound(rows, uid), n_ahead;
 
-    if (!is_walking(walker, rows, at, uid))
+    if (!note_step(walker, rows, at, uid))
         return;
     n_ahead = n_wanted_ahead(walker, rows, at);
     if (n_ahead > walker->window / 2)

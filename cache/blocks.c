@@ -22,6 +22,7 @@
 #define RECORD_SIZE (HEAD_SIZE + CACHE_BLOCK_SIZE)
 #define FLAG_END    1
 #define HOT_MAX     ((gsize)4 * 1024 * 1024)
+#define HOT_COST    ((gsize)4096) /* of the smallest: so their number has a bound as well */
 #define TOUCH_US    (10 * G_USEC_PER_SEC)
 
 typedef struct {
@@ -37,6 +38,7 @@ typedef struct {
 } HotBlock;
 
 struct Blocks {
+    Cache *cache;
     guint32 account_sum;
     BodyFiles *files;
     Bodies *bodies;
@@ -66,9 +68,14 @@ static gboolean hot_equal(gconstpointer a, gconstpointer b)
            left->number == right->number && left->body.section == right->body.section;
 }
 
+static gsize hot_cost(GBytes *bytes)
+{
+    return MAX(g_bytes_get_size(bytes), HOT_COST);
+}
+
 static void hot_drop(Blocks *blocks, HotBlock *hot)
 {
-    blocks->hot_bytes -= g_bytes_get_size(hot->block.bytes);
+    blocks->hot_bytes -= hot_cost(hot->block.bytes);
     g_queue_unlink(&blocks->hot_order, &hot->link);
     g_hash_table_remove(blocks->hot, hot);
     g_bytes_unref(hot->block.bytes);
@@ -101,19 +108,22 @@ static Block hot_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes 
     hot->touched_us = g_get_monotonic_time();
     g_hash_table_add(blocks->hot, hot);
     g_queue_push_head_link(&blocks->hot_order, &hot->link);
-    blocks->hot_bytes += g_bytes_get_size(bytes);
+    blocks->hot_bytes += hot_cost(bytes);
     while (blocks->hot_bytes > HOT_MAX && blocks->hot_order.length > 1)
         hot_drop(blocks, blocks->hot_order.tail->data);
     return hot->block;
 }
 
-static void hot_drop_if(Blocks *blocks, guint32 generation, guint32 uid)
+/* Of one message or, with 0, of all; of one section or, with NULL, of all. */
+static void hot_drop_of(Blocks *blocks, guint32 generation, guint32 uid, const char *section)
 {
     for (GList *link = blocks->hot_order.head, *next; link; link = next) {
         HotBlock *hot = link->data;
+        const BodyKey *body = &hot->key.body;
 
         next = link->next;
-        if (hot->key.body.generation == generation && (!uid || hot->key.body.uid == uid))
+        if (body->generation == generation && (!uid || body->uid == uid) &&
+            (!section || g_str_equal(body->section, section)))
             hot_drop(blocks, hot);
     }
 }
@@ -284,7 +294,9 @@ gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number)
 
 void blocks_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end)
 {
-    write_block(blocks, key, number, bytes, is_end);
+    /* No index would know of the file. */
+    if (!index_is_temporary(blocks->cache->index))
+        write_block(blocks, key, number, bytes, is_end);
     hot_put(blocks, key, number, bytes, is_end);
 }
 
@@ -292,19 +304,19 @@ static void on_evicted(guint32 generation, guint32 uid, const char *section, gpo
 {
     Blocks *blocks = data;
 
-    hot_drop_if(blocks, generation, uid);
+    hot_drop_of(blocks, generation, uid, section);
     body_files_remove(blocks->files, generation, uid, section);
 }
 
 void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid)
 {
-    hot_drop_if(blocks, generation, uid);
+    hot_drop_of(blocks, generation, uid, NULL);
     bodies_forget_message(blocks->bodies, generation, uid, on_evicted, blocks);
 }
 
 void blocks_forget_generation(Blocks *blocks, guint32 generation)
 {
-    hot_drop_if(blocks, generation, 0);
+    hot_drop_of(blocks, generation, 0, NULL);
     bodies_forget_generation(blocks->bodies, generation);
     body_files_remove_generation(blocks->files, generation);
 }
@@ -344,14 +356,27 @@ void blocks_sweep(Blocks *blocks, GHashTable *generations)
     body_files_foreach_generation(blocks->files, remove_unknown, &sweep);
 }
 
+static void count_body(guint32 generation, guint32 uid, const char *section, guint64 bytes,
+                       gpointer data)
+{
+    bodies_count(data, generation, uid, section, bytes);
+}
+
+void blocks_recount(Blocks *blocks)
+{
+    bodies_begin_count(blocks->bodies);
+    body_files_foreach(blocks->files, count_body, blocks->bodies);
+    bodies_end_count(blocks->bodies);
+}
+
 void blocks_reload(Blocks *blocks)
 {
     bodies_reload(blocks->bodies);
 }
 
-void blocks_flush(Blocks *blocks, gboolean at_end)
+void blocks_flush(Blocks *blocks, gboolean also_uses)
 {
-    bodies_flush(blocks->bodies, at_end, on_evicted, blocks);
+    bodies_flush(blocks->bodies, also_uses, on_evicted, blocks);
 }
 
 guint64 blocks_total(const Blocks *blocks)
@@ -376,6 +401,7 @@ Blocks *blocks_open(Cache *cache, GError **error)
         return NULL;
     }
     blocks = g_new0(Blocks, 1);
+    blocks->cache = cache;
     blocks->files = files;
     account = g_path_get_basename(cache->dir);
     blocks->account_sum = text_sum(account);

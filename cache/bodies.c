@@ -45,6 +45,9 @@ void bodies_reload(Bodies *bodies)
     if (index_step(bodies->cache->index, sum))
         bodies->total = (guint64)MAX(sqlite3_column_int64(sum, 0), 0);
     sqlite3_reset(sum);
+    bodies->has_grown = bodies->total > bodies->cache->size_max;
+    if (bodies->has_grown)
+        index_touch(bodies->cache->index);
 }
 
 Bodies *bodies_new(Cache *cache)
@@ -112,18 +115,29 @@ static void put_change(Bodies *bodies, const Change *change)
     index_run(bodies->cache->index, put);
 }
 
+static void take_off(Bodies *bodies, guint64 bytes)
+{
+    bodies->total -= MIN(bytes, bodies->total);
+}
+
+/* A step of a statement that deletes rows and returns their bytes first. */
+static gboolean delete_next(Bodies *bodies, sqlite3_stmt *delete)
+{
+    if (!index_step(bodies->cache->index, delete))
+        return FALSE;
+    take_off(bodies, (guint64)MAX(sqlite3_column_int64(delete, 0), 0));
+    return TRUE;
+}
+
 /* Removes the row; the file is the evict function's. */
 static void drop_row(Bodies *bodies, gint64 id, const char *section)
 {
     sqlite3_stmt *delete = index_get(bodies->cache->index, SQL_DELETE_BODY);
-    guint64 bytes = 0;
 
     sqlite3_bind_int64(delete, 1, id);
     sqlite3_bind_text(delete, 2, section, -1, SQLITE_TRANSIENT);
-    if (index_step(bodies->cache->index, delete))
-        bytes = (guint64)sqlite3_column_int64(delete, 0);
-    index_run(bodies->cache->index, delete);
-    bodies->total -= MIN(bytes, bodies->total);
+    while (delete_next(bodies, delete))
+        ;
 }
 
 typedef struct {
@@ -144,45 +158,51 @@ static GArray *oldest(Bodies *bodies)
     g_array_set_clear_func(victims, victim_clear);
     sqlite3_bind_int(select, 1, EVICT_STEP);
     while (index_step(bodies->cache->index, select)) {
-        Victim victim = {sqlite3_column_int64(select, 0),
-                         g_strdup((const char *)sqlite3_column_text(select, 1))};
+        const char *section = (const char *)sqlite3_column_text(select, 1);
+        Victim victim = {sqlite3_column_int64(select, 0), g_strdup(section ? section : "")};
 
         g_array_append_val(victims, victim);
     }
     return victims;
 }
 
+static void evict_some(Bodies *bodies, BodiesEvictFunc func, gpointer data)
+{
+    g_autoptr(GArray) victims = oldest(bodies);
+
+    if (!victims->len)
+        bodies->total = 0;
+    for (guint i = 0; i < victims->len && bodies->total > bodies->cache->size_max; i++) {
+        Victim *victim = &g_array_index(victims, Victim, i);
+
+        drop_row(bodies, victim->id, victim->section);
+        func((guint32)((guint64)victim->id >> 32), (guint32)victim->id, victim->section, data);
+    }
+}
+
 static void evict(Bodies *bodies, BodiesEvictFunc func, gpointer data)
 {
-    while (bodies->total > bodies->cache->size_max) {
-        g_autoptr(GArray) victims = oldest(bodies);
+    guint64 before = G_MAXUINT64;
 
-        if (!victims->len) {
-            bodies->total = 0;
-            return;
-        }
-        for (guint i = 0; i < victims->len && bodies->total > bodies->cache->size_max; i++) {
-            Victim *victim = &g_array_index(victims, Victim, i);
-
-            drop_row(bodies, victim->id, victim->section);
-            func((guint32)((guint64)victim->id >> 32), (guint32)victim->id, victim->section, data);
-        }
+    /* Rows that cannot be deleted free nothing. */
+    while (bodies->total > bodies->cache->size_max && bodies->total < before) {
+        before = bodies->total;
+        evict_some(bodies, func, data);
     }
 }
 
 /* Uses are gathered for long: a commit a read would cost more than the read. */
 static gboolean is_worth_a_flush(const Bodies *bodies)
 {
-    return bodies->has_grown || g_hash_table_size(bodies->changes) >= TOUCHES_MAX ||
-           bodies->total > bodies->cache->size_max;
+    return bodies->has_grown || g_hash_table_size(bodies->changes) >= TOUCHES_MAX;
 }
 
-void bodies_flush(Bodies *bodies, gboolean at_end, BodiesEvictFunc func, gpointer data)
+void bodies_flush(Bodies *bodies, gboolean also_uses, BodiesEvictFunc func, gpointer data)
 {
     GHashTableIter iter;
     gpointer change;
 
-    if (!at_end && !is_worth_a_flush(bodies))
+    if (!also_uses && !is_worth_a_flush(bodies))
         return;
     bodies->has_grown = FALSE;
 
@@ -200,11 +220,10 @@ void bodies_forget_message(Bodies *bodies, guint32 generation, guint32 uid, Bodi
 
     bodies_flush(bodies, TRUE, func, data);
     sqlite3_bind_int64(delete, 1, message_key(generation, uid));
-    while (index_step(bodies->cache->index, delete)) {
-        g_autofree char *section = g_strdup((const char *)sqlite3_column_text(delete, 0));
+    while (delete_next(bodies, delete)) {
+        const char *section = (const char *)sqlite3_column_text(delete, 1);
 
-        bodies->total -= MIN((guint64)sqlite3_column_int64(delete, 1), bodies->total);
-        func(generation, uid, section, data);
+        func(generation, uid, section ? section : "", data);
     }
 }
 
@@ -217,14 +236,41 @@ void bodies_forget_generation(Bodies *bodies, guint32 generation)
     g_hash_table_iter_init(&iter, bodies->changes);
     while (g_hash_table_iter_next(&iter, &change, NULL))
         if (((Change *)change)->key.generation == generation) {
-            bodies->total -= MIN(((Change *)change)->bytes, bodies->total);
+            take_off(bodies, ((Change *)change)->bytes);
             g_hash_table_iter_remove(&iter);
         }
     sqlite3_bind_int64(delete, 1, message_key(generation, 0));
     sqlite3_bind_int64(delete, 2, message_key(generation + 1, 0));
-    while (index_step(bodies->cache->index, delete))
-        bodies->total -= MIN((guint64)sqlite3_column_int64(delete, 0), bodies->total);
+    while (delete_next(bodies, delete))
+        ;
     index_touch(bodies->cache->index);
+}
+
+static void run(Bodies *bodies, IndexStatement which)
+{
+    index_run(bodies->cache->index, index_get(bodies->cache->index, which));
+}
+
+void bodies_begin_count(Bodies *bodies)
+{
+    run(bodies, SQL_UNCOUNT_BODIES);
+}
+
+void bodies_count(Bodies *bodies, guint32 generation, guint32 uid, const char *section,
+                  guint64 bytes)
+{
+    sqlite3_stmt *count = index_get(bodies->cache->index, SQL_COUNT_BODY);
+
+    sqlite3_bind_int64(count, 1, message_key(generation, uid));
+    sqlite3_bind_text(count, 2, section, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(count, 3, (gint64)bytes);
+    index_run(bodies->cache->index, count);
+}
+
+void bodies_end_count(Bodies *bodies)
+{
+    run(bodies, SQL_DELETE_UNCOUNTED);
+    bodies_reload(bodies);
 }
 
 guint64 bodies_total(const Bodies *bodies)

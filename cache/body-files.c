@@ -4,12 +4,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cache/body-files.h"
 
 #define NAME_SIZE 160
+#define GONE      "gone."
+#define GONE_STEP 16 /* files that are removed in one turn */
 
 struct BodyFiles {
     int fd;     /* of blocks/ */
@@ -17,6 +21,9 @@ struct BodyFiles {
     guint32 dir_generation;
     int body_fd; /* of a body, or -1 */
     BodyKey body;
+    GQueue gone;    /* numbers n of the directories gone.<n>, which are to be removed */
+    DIR *gone_list; /* of the first of them */
+    guint gone_source;
 };
 
 static void close_body(BodyFiles *files)
@@ -54,9 +61,45 @@ static gboolean open_dir(BodyFiles *files, guint32 generation, gboolean make)
     return files->dir_fd >= 0;
 }
 
-static void body_name(char name[NAME_SIZE], guint32 uid, const char *section)
+static void gone_name(char name[NAME_SIZE], guint32 generation)
 {
-    g_snprintf(name, NAME_SIZE, "%u%s%s", uid, *section ? "." : "", section);
+    g_snprintf(name, NAME_SIZE, GONE "%u", generation);
+}
+
+/* FALSE and errno when it is too long. */
+static gboolean body_name(char name[NAME_SIZE], guint32 uid, const char *section)
+{
+    int len = g_snprintf(name, NAME_SIZE, "%u%s%s", uid, *section ? "." : "", section);
+
+    errno = ENAMETOOLONG;
+    return len < NAME_SIZE;
+}
+
+/* FALSE when it is the name of no body. */
+static gboolean parse_body_name(const char *name, guint32 *ret_uid, const char **ret_section)
+{
+    const char *dot = strchrnul(name, '.');
+    g_autofree char *number = g_strndup(name, (gsize)(dot - name));
+    const char *section = *dot ? dot + 1 : "";
+    char again[NAME_SIZE];
+    guint64 uid;
+
+    if (!g_ascii_string_to_unsigned(number, 10, 1, G_MAXUINT32, &uid, NULL) ||
+        !body_name(again, (guint32)uid, section) || !g_str_equal(again, name))
+        return FALSE;
+    *ret_uid = (guint32)uid;
+    *ret_section = section;
+    return TRUE;
+}
+
+static DIR *list_dir(int fd, const char *name)
+{
+    int list_fd = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = list_fd >= 0 ? fdopendir(list_fd) : NULL;
+
+    if (!list && list_fd >= 0)
+        close(list_fd);
+    return list;
 }
 
 static int open_body(BodyFiles *files, const BodyKey *key, gboolean make)
@@ -64,9 +107,8 @@ static int open_body(BodyFiles *files, const BodyKey *key, gboolean make)
     char name[NAME_SIZE];
     int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (make ? O_CREAT : 0), fd;
 
-    if (!open_dir(files, key->generation, make))
+    if (!body_name(name, key->uid, key->section) || !open_dir(files, key->generation, make))
         return -1;
-    body_name(name, key->uid, key->section);
     fd = openat(files->dir_fd, name, flags, 0600);
     if (fd >= 0 || !make || errno != ENOENT)
         return fd;
@@ -102,40 +144,126 @@ void body_files_remove(BodyFiles *files, guint32 generation, guint32 uid, const 
     char name[NAME_SIZE];
 
     close_body(files);
-    body_name(name, uid, section);
-    if (open_dir(files, generation, FALSE))
+    if (body_name(name, uid, section) && open_dir(files, generation, FALSE))
         unlinkat(files->dir_fd, name, 0);
+}
+
+/* TRUE when nothing is left in the directory @name, or nothing can be done. */
+static gboolean empty_some(BodyFiles *files, const char *name)
+{
+    const struct dirent *entry;
+
+    if (!files->gone_list)
+        files->gone_list = list_dir(files->fd, name);
+    for (int i = 0; files->gone_list && i < GONE_STEP; i++) {
+        entry = readdir(files->gone_list);
+        if (entry)
+            unlinkat(dirfd(files->gone_list), entry->d_name, 0);
+        else
+            g_clear_pointer(&files->gone_list, closedir);
+    }
+    return !files->gone_list;
+}
+
+static gboolean on_gone(gpointer data)
+{
+    BodyFiles *files = data;
+    char name[NAME_SIZE];
+
+    gone_name(name, GPOINTER_TO_UINT(g_queue_peek_head(&files->gone)));
+    if (!empty_some(files, name))
+        return G_SOURCE_CONTINUE;
+    unlinkat(files->fd, name, AT_REMOVEDIR);
+    g_queue_pop_head(&files->gone);
+    if (!g_queue_is_empty(&files->gone))
+        return G_SOURCE_CONTINUE;
+    files->gone_source = 0;
+    return G_SOURCE_REMOVE;
+}
+
+static void note_gone(gpointer generation, gpointer data)
+{
+    BodyFiles *files = data;
+
+    g_queue_push_tail(&files->gone, generation);
+    if (!files->gone_source)
+        files->gone_source = g_idle_add_full(G_PRIORITY_LOW, on_gone, files, NULL);
 }
 
 void body_files_remove_generation(BodyFiles *files, guint32 generation)
 {
-    DIR *list = NULL;
-    const struct dirent *entry;
-    char name[NAME_SIZE];
+    char name[NAME_SIZE], gone[NAME_SIZE];
 
     close_body(files);
-    if (open_dir(files, generation, FALSE))
-        list = fdopendir(g_steal_fd(&files->dir_fd));
-    while (list && (entry = readdir(list)))
-        unlinkat(dirfd(list), entry->d_name, 0);
-    if (list)
-        closedir(list);
+    if (files->dir_generation == generation)
+        close_dir(files);
     dir_name(name, generation);
-    unlinkat(files->fd, name, AT_REMOVEDIR);
+    gone_name(gone, generation);
+    if (renameat(files->fd, name, files->fd, gone) == 0)
+        note_gone(GUINT_TO_POINTER(generation), files);
 }
 
-void body_files_foreach_generation(BodyFiles *files, GFunc func, gpointer data)
+/* Calls @func for the number of each directory whose name is @prefix and a number. */
+static void foreach_number(BodyFiles *files, const char *prefix, GFunc func, gpointer data)
 {
-    int fd = openat(files->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *list = list_dir(files->fd, ".");
     const struct dirent *entry;
     guint64 number;
 
     while (list && (entry = readdir(list)))
-        if (g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXUINT32, &number, NULL))
+        if (g_str_has_prefix(entry->d_name, prefix) &&
+            g_ascii_string_to_unsigned(entry->d_name + strlen(prefix), 10, 1, G_MAXUINT32, &number,
+                                       NULL))
             func(GUINT_TO_POINTER((guint)number), data);
     if (list)
         closedir(list);
+}
+
+void body_files_foreach_generation(BodyFiles *files, GFunc func, gpointer data)
+{
+    foreach_number(files, "", func, data);
+}
+
+typedef struct {
+    BodyFiles *files;
+    BodyFilesFunc func;
+    gpointer data;
+} Walk;
+
+static void walk_entry(const Walk *walk, guint32 generation, int dir_fd, const char *name)
+{
+    const char *section;
+    guint32 uid;
+    struct stat st;
+
+    if (parse_body_name(name, &uid, &section) &&
+        fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+        st.st_size > 0)
+        walk->func(generation, uid, section, (guint64)MAX(st.st_blocks, 1) * 512, walk->data);
+    else
+        unlinkat(dir_fd, name, 0);
+}
+
+static void walk_generation(gpointer generation, gpointer data)
+{
+    const Walk *walk = data;
+    char name[NAME_SIZE];
+    const struct dirent *entry;
+    DIR *list;
+
+    dir_name(name, GPOINTER_TO_UINT(generation));
+    list = list_dir(walk->files->fd, name);
+    while (list && (entry = readdir(list)))
+        walk_entry(walk, GPOINTER_TO_UINT(generation), dirfd(list), entry->d_name);
+    if (list)
+        closedir(list);
+}
+
+void body_files_foreach(BodyFiles *files, BodyFilesFunc func, gpointer data)
+{
+    Walk walk = {files, func, data};
+
+    foreach_number(files, "", walk_generation, &walk);
 }
 
 BodyFiles *body_files_open(int cache_fd)
@@ -151,6 +279,7 @@ BodyFiles *body_files_open(int cache_fd)
     files = g_new0(BodyFiles, 1);
     files->fd = fd;
     files->dir_fd = files->body_fd = -1;
+    foreach_number(files, GONE, note_gone, files);
     return files;
 }
 
@@ -158,6 +287,9 @@ void body_files_close(BodyFiles *files)
 {
     close_body(files);
     close_dir(files);
+    g_clear_handle_id(&files->gone_source, g_source_remove);
+    g_clear_pointer(&files->gone_list, closedir);
+    g_queue_clear(&files->gone);
     close(files->fd);
     g_free(files);
 }

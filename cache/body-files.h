@@ -15,6 +15,15 @@ void body_files_close(BodyFiles *files);
  * and errno.  It is a plain file of ours alone, or there is none. */
 int body_files_get(BodyFiles *files, const BodyKey *key, gboolean make);
 void body_files_remove(BodyFiles *files, guint32 generation, guint32 uid, const char *section);
+/* The directory is out of the way at once; what is in it goes little by little, if need be after
+ * the next body_files_open(). */
 void body_files_remove_generation(BodyFiles *files, guint32 generation);
 /* Calls @func for the number of each generation that has a directory. */
 void body_files_foreach_generation(BodyFiles *files, GFunc func, gpointer data);
+
+/* Told of a body and of how much room its file takes. */
+typedef void (*BodyFilesFunc)(guint32 generation, guint32 uid, const char *section, guint64 bytes,
+                              gpointer data);
+
+/* Calls @func for each body; removes what is none. */
+void body_files_foreach(BodyFiles *files, BodyFilesFunc func, gpointer data);

@@ -26,7 +26,7 @@ static Box *box_new(Cache *cache, guint32 id, guint32 parent, const char *name, 
     box->pub.parent = parent;
     box->pub.name = g_strdup(name);
     box->pub.is_raw = is_raw;
-    box->pub.changed = g_get_real_time() / G_USEC_PER_SEC;
+    box->pub.changed = g_get_real_time();
     box->children = g_array_new(FALSE, FALSE, sizeof(guint32));
     g_hash_table_insert(cache->boxes, GUINT_TO_POINTER(id), box);
     return box;
@@ -94,10 +94,35 @@ void box_dirty(Cache *cache, Box *box)
 
 void box_changed(Cache *cache, Box *box)
 {
-    box->pub.changed = g_get_real_time() / G_USEC_PER_SEC;
-    box_dirty(cache, box);
+    box->pub.changed = g_get_real_time();
+    box->is_older = TRUE;
     if (cache->news)
         cache->news->listing_changed(box->pub.id, cache->news_data);
+}
+
+void box_messages_changed(Cache *cache, Box *box)
+{
+    gint64 before = box->pub.changed;
+
+    box_changed(cache, box);
+    if (!box->is_complete)
+        box->pub.changed = before;
+}
+
+void boxes_tell_rest(Cache *cache)
+{
+    GHashTableIter iter;
+    gpointer data;
+
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &data)) {
+        Box *box = data;
+
+        if (!box->is_told_short)
+            continue;
+        box->is_told_short = FALSE;
+        box_changed(cache, box);
+    }
 }
 
 static void bind_bytes(sqlite3_stmt *statement, int nth, const char *text)
@@ -155,6 +180,7 @@ static void put_box(Cache *cache, Box *box)
     sqlite3_bind_int64(put, 16, box_sum(box, n_messages, unlisted));
     index_run(cache->index, put);
     box->is_dirty = FALSE;
+    box->is_older = FALSE;
 }
 
 void boxes_flush(Cache *cache)
@@ -166,6 +192,18 @@ void boxes_flush(Cache *cache)
     while (g_hash_table_iter_next(&iter, NULL, &box))
         if (((Box *)box)->is_dirty && ((Box *)box)->pub.id != CACHE_ROOT)
             put_box(cache, box);
+}
+
+void boxes_flush_all(Cache *cache)
+{
+    GHashTableIter iter;
+    gpointer box;
+
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &box))
+        if (((Box *)box)->is_older)
+            box_dirty(cache, box);
+    boxes_flush(cache);
 }
 
 static char *column_bytes(sqlite3_stmt *row, int nth)
@@ -216,27 +254,13 @@ static void delete_box(Cache *cache, gint64 id)
     index_run(cache->index, delete);
 }
 
-/* Removes the rows with @ids, and the messages of all generations that no mailbox has. */
 static void remove_damaged(Cache *cache, const GArray *ids)
 {
-    guint32 generation = 0;
-
     for (guint i = 0; i < ids->len; i++) {
         g_message("an entry of the index is damaged (mailbox %" G_GINT64_FORMAT
                   "): it will be asked for again",
                   g_array_index(ids, gint64, i));
         delete_box(cache, g_array_index(ids, gint64, i));
-    }
-    for (;;) {
-        sqlite3_stmt *next = index_get(cache->index, SQL_NEXT_MESSAGE);
-
-        sqlite3_bind_int64(next, 1, message_key(generation + 1, 0));
-        if (!index_step(cache->index, next))
-            return;
-        generation = (guint32)((guint64)sqlite3_column_int64(next, 0) >> 32);
-        sqlite3_reset(next);
-        if (!g_hash_table_contains(cache->generations, GUINT_TO_POINTER(generation)))
-            messages_delete_generation(cache, generation);
     }
 }
 
@@ -262,8 +286,7 @@ void boxes_load(Cache *cache)
 
             g_array_append_val(damaged, id);
         }
-    if (damaged->len)
-        remove_damaged(cache, damaged);
+    remove_damaged(cache, damaged);
     g_hash_table_iter_init(&iter, cache->boxes);
     while (g_hash_table_iter_next(&iter, NULL, &box))
         adopt(cache, box);
@@ -272,19 +295,21 @@ void boxes_load(Cache *cache)
         g_array_sort(((Box *)box)->children, compare_ids);
 }
 
+void box_distrust(Cache *cache, Box *box)
+{
+    box->is_complete = FALSE;
+    box->modseq = 0;
+    box_dirty(cache, box);
+}
+
 void boxes_distrust(Cache *cache)
 {
     GHashTableIter iter;
-    gpointer data;
+    gpointer box;
 
     g_hash_table_iter_init(&iter, cache->boxes);
-    while (g_hash_table_iter_next(&iter, NULL, &data)) {
-        Box *box = data;
-
-        box->is_complete = FALSE;
-        box->modseq = 0;
-        box_dirty(cache, box);
-    }
+    while (g_hash_table_iter_next(&iter, NULL, &box))
+        box_distrust(cache, box);
 }
 
 void box_set_generation(Cache *cache, Box *box, guint32 generation)
@@ -343,50 +368,77 @@ static Box *child_get_or_make(Cache *cache, GHashTable *known, Box *parent, cons
     return box;
 }
 
+/* Whether messages are called by other names in a box that has @attributes now. */
+static gboolean has_renamed(const Box *box, guint attributes)
+{
+    const guint own = CACHE_BOX_SENT | CACHE_BOX_DRAFTS;
+
+    return box->pub.generation && !(box->pub.attributes & own) != !(attributes & own);
+}
+
 static void put_attributes(Cache *cache, Box *box, const char *wire, guint attributes,
                            gboolean *ret_changed)
 {
     if (box->pub.attributes == attributes && g_strcmp0(box->pub.wire, wire) == 0)
         return;
+    if (has_renamed(box, attributes))
+        box_changed(cache, box);
     g_free((char *)box->pub.wire);
     box->pub.wire = g_strdup(wire);
     box->pub.attributes = attributes;
     box_dirty(cache, box);
+    if (attributes & CACHE_BOX_NOSELECT)
+        box_forget_incarnation(cache, box);
     *ret_changed = TRUE;
 }
 
+/* Its parent still has it among its children. */
 static void remove_box(Cache *cache, Box *box)
 {
-    Box *parent = boxes_get(cache, box->pub.parent);
-
     if (box->pub.generation) {
         wants_fail_generation(cache, box->pub.generation);
         box_forget_messages(cache, box);
         box_set_generation(cache, box, 0);
     }
-    wants_end_box(cache, box->pub.id);
-    for (guint i = 0; parent && i < parent->children->len; i++)
-        if (g_array_index(parent->children, guint32, i) == box->pub.id) {
-            g_array_remove_index(parent->children, i);
-            box_changed(cache, parent);
-            break;
-        }
+    wants_end_box(cache, box->pub.id, NULL);
     delete_box(cache, box->pub.id);
     g_hash_table_remove(cache->boxes, GUINT_TO_POINTER(box->pub.id));
+}
+
+static void drop_lost_children(Cache *cache, Box *parent)
+{
+    GArray *children = parent->children;
+    guint n = 0;
+
+    for (guint i = 0; i < children->len; i++) {
+        guint32 id = g_array_index(children, guint32, i);
+
+        if (boxes_get(cache, id))
+            g_array_index(children, guint32, n++) = id;
+    }
+    g_array_set_size(children, n);
+    box_changed(cache, parent);
 }
 
 static gboolean remove_unseen(Cache *cache, GHashTable *seen)
 {
     g_autoptr(GPtrArray) unseen = g_ptr_array_new();
+    g_autoptr(GHashTable) parents = g_hash_table_new(NULL, NULL);
     GHashTableIter iter;
-    gpointer box;
+    gpointer box, id;
 
     g_hash_table_iter_init(&iter, cache->boxes);
     while (g_hash_table_iter_next(&iter, NULL, &box))
         if (((Box *)box)->pub.id != CACHE_ROOT && !g_hash_table_contains(seen, box))
             g_ptr_array_add(unseen, box);
-    for (guint i = 0; i < unseen->len; i++)
+    for (guint i = 0; i < unseen->len; i++) {
+        g_hash_table_add(parents, GUINT_TO_POINTER(((Box *)unseen->pdata[i])->pub.parent));
         remove_box(cache, unseen->pdata[i]);
+    }
+    g_hash_table_iter_init(&iter, parents);
+    while (g_hash_table_iter_next(&iter, &id, NULL))
+        if (boxes_get(cache, GPOINTER_TO_UINT(id)))
+            drop_lost_children(cache, boxes_get(cache, GPOINTER_TO_UINT(id)));
     return unseen->len > 0;
 }
 

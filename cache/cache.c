@@ -28,10 +28,26 @@ void cache_put_meta(Cache *cache, const char *key, gint64 value)
     index_run(cache->index, put);
 }
 
+/* All that is known besides messages and bodies, for an index that does not know it. */
+static void save_all(Cache *cache)
+{
+    GHashTableIter iter;
+    gpointer box;
+
+    keywords_save(cache);
+    numbers_save(cache);
+    cache_put_meta(cache, "sizes_lie", cache->sizes_lie);
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &box))
+        box_dirty(cache, box);
+}
+
 static void before_commit(gpointer data)
 {
     Cache *cache = data;
 
+    if (index_take_loss(cache->index))
+        save_all(cache);
     boxes_flush(cache);
     blocks_flush(cache->blocks, FALSE);
 }
@@ -54,21 +70,34 @@ static void on_damaged(gpointer data)
 
     index_close(cache->index);
     cache->index = index_open(cache->dir, TRUE, NULL);
+    /* Where no file can be written it is in memory: nothing is left but to have no memory. */
     if (!cache->index)
-        g_error("the cache %s cannot be written any more", cache->dir);
+        g_error("the index of the cache %s: out of memory", cache->dir);
     blocks_reload(cache->blocks);
     watch_index(cache);
-    keywords_save(cache);
-    numbers_save(cache);
-    cache_put_meta(cache, "sizes_lie", cache->sizes_lie);
+    save_all(cache);
     g_hash_table_iter_init(&iter, cache->boxes);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Box *box = value;
 
-        box->is_proved = FALSE;
-        box_dirty(cache, box);
         if (box->pub.generation)
-            cache_box_replace(cache, box->pub.id, 0, NULL);
+            box_begin_anew(cache, box);
+    }
+}
+
+/* Removes the messages of all generations that no mailbox has. */
+static void remove_orphans(Cache *cache)
+{
+    for (guint32 generation = 0;;) {
+        sqlite3_stmt *next = index_get(cache->index, SQL_NEXT_MESSAGE);
+
+        sqlite3_bind_int64(next, 1, message_key(generation + 1, 0));
+        if (!index_step(cache->index, next))
+            return;
+        generation = (guint32)((guint64)sqlite3_column_int64(next, 0) >> 32);
+        sqlite3_reset(next);
+        if (!g_hash_table_contains(cache->generations, GUINT_TO_POINTER(generation)))
+            messages_delete_generation(cache, generation);
     }
 }
 
@@ -77,6 +106,7 @@ static void load(Cache *cache)
     keywords_load(cache);
     cache->next_number = 1;
     boxes_load(cache);
+    remove_orphans(cache);
     numbers_load(cache);
     cache->sizes_lie = cache_get_meta(cache, "sizes_lie") != 0;
     if (index_was_behind(cache->index)) {
@@ -84,8 +114,11 @@ static void load(Cache *cache)
         cache_put_meta(cache, "behind", 0);
     }
     /* What is on disk stays for the day when the index can be read again. */
-    if (!index_is_temporary(cache->index))
-        blocks_sweep(cache->blocks, cache->generations);
+    if (index_is_temporary(cache->index))
+        return;
+    blocks_sweep(cache->blocks, cache->generations);
+    if (index_was_unclean(cache->index))
+        blocks_recount(cache->blocks);
 }
 
 Cache *cache_open(const MailAccount *account, const CacheOptions *options, GError **error)
@@ -124,6 +157,7 @@ void cache_close(Cache *cache)
     wants_free(cache);
     if (cache->blocks) {
         blocks_flush(cache->blocks, TRUE);
+        boxes_flush_all(cache);
         numbers_close(cache);
     }
     index_close(cache->index);
@@ -174,7 +208,9 @@ void cache_set_state(Cache *cache, CacheState state, const GError *error)
     g_clear_error(&cache->state_error);
     if (error)
         cache->state_error = g_error_copy(error);
-    if (state != CACHE_ONLINE)
+    if (state == CACHE_ONLINE)
+        boxes_tell_rest(cache);
+    else
         end_fresh_wants(cache);
 }
 

@@ -16,6 +16,8 @@
 typedef struct Cache Cache;
 
 #define CACHE_BLOCK_SIZE 65536
+/* Nothing is read beyond it. */
+#define CACHE_SIZE_MAX ((guint64)G_MAXUINT32 * CACHE_BLOCK_SIZE)
 
 /* --- life (cache/cache.c) --- */
 
@@ -76,7 +78,7 @@ typedef struct {
     const char *wire;   /* the whole name as the server has it; NULL when it is only a parent */
     guint attributes;   /* CacheBoxAttributes */
     guint32 generation; /* the number of its messages' present incarnation; 0: none known yet */
-    gint64 changed;     /* Unix seconds of the last change that we noticed */
+    gint64 changed;     /* Unix time, in microseconds, of the last change that we noticed */
 } CacheBox;
 
 /* NULL when there is no such box (any more). */
@@ -103,7 +105,9 @@ void cache_put_boxes(Cache *cache, const CacheBoxNews *boxes, gsize n_boxes);
 typedef struct {
     guint32 uid;
     gboolean is_listed : 1;      /* the rest is known */
-    gboolean is_size_proved : 1; /* the whole message was here once and had this size */
+    gboolean is_size_proved : 1; /* the end of the message was here once, and told this size */
+    gboolean is_end_asked : 1;   /* while that is sought: where the told size ends was looked at */
+    guint n_full : 29;           /* so many blocks from its start are known to be full */
     MailFlags flags;
     guint64 size;
     gint64 date; /* INTERNALDATE, Unix seconds */
@@ -210,7 +214,6 @@ void cache_set_news(Cache *cache, const CacheNews *news, gpointer data);
 /* --- for backends: wants (cache/wants.c) --- */
 
 typedef enum {
-    CACHE_WANT_BOXES, /* the list of mailboxes */
     CACHE_WANT_QUOTA,
     CACHE_WANT_SYNC,  /* compare @box with the server */
     CACHE_WANT_UIDS,  /* the same, and all its UIDs */
@@ -249,7 +252,7 @@ void cache_want_done(Cache *cache, guint64 id, const GError *error);
 /* Fails all wants that are not taken. */
 void cache_wants_fail(Cache *cache, const GError *error);
 
-/* --- for backends: what the server told (cache/sync.c, messages.c) --- */
+/* --- for backends: what the server told (cache/told.c; asking for it: cache/messages.c) --- */
 
 typedef struct {
     guint32 uidvalidity;   /* 0: the server tells none, nothing is kept beyond this mount */

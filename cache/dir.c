@@ -9,15 +9,17 @@
 
 #include "cache/private.h"
 
-static int fail(GError **error, const char *path, const char *why)
+static gboolean fail(GError **error, const char *path, const char *why)
 {
     g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "open the cache %s: %s", path, why);
-    return -1;
+    return FALSE;
 }
 
 char *cache_dir_name(const MailAccount *account)
 {
-    g_autoptr(GString) name = g_string_new("imap.");
+    /* What came in plain text may be anybody's: it is not served to who asks for TLS. */
+    g_autoptr(GString) name =
+        g_string_new(account->security == MAIL_SECURITY_NONE ? "imap+insecure." : "imap.");
     g_autofree char *who = g_strdup_printf("%s@%s.%u", account->user, account->host, account->port);
 
     for (const char *p = who; *p; p++)
@@ -39,35 +41,37 @@ static gboolean check_private(int fd, const char *path, GError **error)
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return fail(error, path, g_strerror(errno)) == 0;
+        return fail(error, path, g_strerror(errno));
     if (st.st_uid != geteuid())
-        return fail(error, path, "it belongs to somebody else") == 0;
+        return fail(error, path, "it belongs to somebody else");
     if (st.st_mode & 077)
-        return fail(error, path, "others can look into it (chmod 700 it, or name another)") == 0;
+        return fail(error, path, "others can look into it (chmod 700 it, or name another)");
     return TRUE;
+}
+
+static gboolean lock(int fd, const char *path, GError **error)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return TRUE;
+    return fail(error, path,
+                errno == EWOULDBLOCK
+                    ? "another mailfs has it open (mount with another -o cache_dir=)"
+                    : g_strerror(errno));
 }
 
 int cache_dir_open(const char *path, GError **error)
 {
-    int fd;
+    int fd = -1;
 
-    if (g_mkdir_with_parents(path, 0700) < 0)
-        return fail(error, path, g_strerror(errno));
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return fail(error, path, g_strerror(errno));
-    if (!check_private(fd, path, error)) {
-        close(fd);
+    if (g_mkdir_with_parents(path, 0700) == 0)
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        fail(error, path, g_strerror(errno));
         return -1;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        int failed = errno;
-
+    if (!check_private(fd, path, error) || !lock(fd, path, error)) {
         close(fd);
-        return fail(error, path,
-                    failed == EWOULDBLOCK
-                        ? "another mailfs has it open (mount with another -o cache_dir=)"
-                        : g_strerror(failed));
+        return -1;
     }
     return fd;
 }

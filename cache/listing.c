@@ -129,6 +129,16 @@ static MailEnvelope *dup_envelope_in_order(Cache *cache, guint32 generation, gui
     return found ? mail_envelope_ref(found) : NULL;
 }
 
+/* Without a server, where all that is known was told: who copies it must not take it for all. */
+static CacheAnswer end_offline(Cache *cache, Box *box, guint64 *ret_want, GError **error)
+{
+    if (!box->n_unlisted && box->is_complete)
+        return CACHE_ABSENT;
+    box->is_told_short = TRUE;
+    return wants_answer(cache, &(CacheWant){.kind = CACHE_WANT_UIDS, .box = box->pub.id}, ret_want,
+                        error);
+}
+
 CacheAnswer cache_next_message(Cache *cache, guint32 id, guint32 before, CacheMessage *ret_message,
                                MailEnvelope **ret_envelope, guint64 *ret_want, GError **error)
 {
@@ -150,8 +160,10 @@ CacheAnswer cache_next_message(Cache *cache, guint32 id, guint32 before, CacheMe
         CacheMessage *row = &g_array_index(rows, CacheMessage, i);
         MailEnvelope *envelope;
 
-        if (!row->is_listed && !is_online)
+        if (!row->is_listed && !is_online) {
+            box->is_told_short = TRUE;
             continue;
+        }
         if (!row->is_listed)
             return ahead_list(cache, box, row->uid, ret_want, error);
         ahead_listed(cache, box, row->uid);
@@ -168,5 +180,5 @@ CacheAnswer cache_next_message(Cache *cache, guint32 id, guint32 before, CacheMe
         *ret_envelope = envelope;
         return CACHE_FOUND;
     }
-    return CACHE_ABSENT;
+    return is_online ? CACHE_ABSENT : end_offline(cache, box, ret_want, error);
 }

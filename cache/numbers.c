@@ -60,8 +60,8 @@ void numbers_load(Cache *cache)
     gint64 stored = cache_get_meta(cache, "next");
     guint32 mark = read_mark(cache);
 
-    if (!mark && stored > 0 && stored <= NUMBER_MAX)
-        mark = (guint32)stored;
+    if (stored > 0 && stored <= NUMBER_MAX + 1)
+        mark = MAX(mark, (guint32)stored);
     cache->next_number =
         MAX(MAX(cache->next_number, mark), blocks_highest_generation(cache->blocks) + 1);
     if (stored != cache->next_number)

@@ -6,7 +6,7 @@
 
 #include "cache/cache.h"
 
-/* The index: an SQLite database and its prepared statements (cache/index.c). */
+/* The index: an SQLite database and its prepared statements (cache/index.c, index-open.c). */
 typedef struct Index Index;
 /* The block files (cache/blocks.c). */
 typedef struct Blocks Blocks;
@@ -20,13 +20,15 @@ typedef struct {
     char *mailboxid;
     gboolean is_complete;
     gboolean is_proved;
-    gint64 synced_us;  /* monotonic; 0: not since the start */
-    GArray *rows;      /* CacheMessage ascending by UID; NULL until asked for */
-    guint n_unlisted;  /* among rows */
-    guint hint;        /* where in rows the last one was found */
-    guint n_stored;    /* how many rows the index ought to hold, until they are loaded */
-    char *unlisted;    /* the unlisted of them as a set, until then */
-    gboolean is_dirty; /* its row in the index is behind */
+    gint64 synced_us;       /* monotonic; 0: not since the start */
+    GArray *rows;           /* CacheMessage ascending by UID; NULL until asked for */
+    guint n_unlisted;       /* among rows */
+    guint hint;             /* where in rows the last one was found */
+    guint n_stored;         /* how many rows the index ought to hold, until they are loaded */
+    char *unlisted;         /* the unlisted of them as a set, until then */
+    gboolean is_dirty;      /* its row in the index is behind */
+    gboolean is_older;      /* the same, but only by the time of its last change */
+    gboolean is_told_short; /* a listing had to do without messages that there are */
 } Box;
 
 struct Cache {
@@ -42,6 +44,7 @@ struct Cache {
     GHashTable *generations; /* generation -> Box */
     guint32 next_number;     /* for box ids and generations, which share one series */
     guint32 reserved;        /* numbers below it count as given, whatever happens */
+    gboolean has_run_out;    /* of numbers; that was said */
     GPtrArray *keywords;     /* interned names, in the order of their bits */
 
     CacheState state;
@@ -68,7 +71,7 @@ int cache_dir_open(const char *path, GError **error);
 /* A safe file name for @account. */
 char *cache_dir_name(const MailAccount *account);
 
-/* --- index.c --- */
+/* --- index.c, index-open.c --- */
 
 typedef enum {
     SQL_SET_META,
@@ -93,6 +96,9 @@ typedef enum {
     SQL_DELETE_BODIES_OF_GENERATION,
     SQL_OLDEST_BODIES,
     SQL_SUM_BODIES,
+    SQL_UNCOUNT_BODIES,
+    SQL_COUNT_BODY,
+    SQL_DELETE_UNCOUNTED,
     SQL_N
 } IndexStatement;
 
@@ -108,16 +114,21 @@ sqlite3_stmt *index_get(Index *index, IndexStatement which);
 gboolean index_step(Index *index, sqlite3_stmt *statement);
 /* Steps to the end. */
 void index_run(Index *index, sqlite3_stmt *statement);
+/* Ends the transaction; a damaged index, or a disk that is full, loses it. */
 void index_commit(Index *index);
 /* Whether the index is in memory only. */
 gboolean index_is_temporary(const Index *index);
+/* Whether the last end was none, or changes were lost: what it says of body files may be wrong. */
+gboolean index_was_unclean(const Index *index);
 /* Whether changes were lost before it was closed: what it says of the server may be wrong. */
 gboolean index_was_behind(const Index *index);
+/* Whether changes were lost since this was asked last. */
+gboolean index_take_loss(Index *index);
 /* Called before each commit, for who gathers changes. */
 void index_set_before_commit(Index *index, void (*func)(gpointer data), gpointer data);
 /* @func is called from the main loop when the file turns out to be damaged. */
 void index_set_damaged(Index *index, void (*func)(gpointer data), gpointer data);
-/* Asks for a commit at the end of this turn. */
+/* Asks for a commit at the end of this turn, or soon when it has none. */
 void index_touch(Index *index);
 
 static inline gint64 message_key(guint32 generation, guint32 uid)
@@ -151,13 +162,21 @@ void box_free(gpointer box);
 
 void box_dirty(Cache *cache, Box *box);
 void boxes_flush(Cache *cache);
-/* What the index knows of the mailboxes is to be compared with the server in full. */
+/* Writes also what is not worth a write alone. */
+void boxes_flush_all(Cache *cache);
+/* Some of what the index had of @box is lost: all is to be compared with the server. */
+void box_distrust(Cache *cache, Box *box);
 void boxes_distrust(Cache *cache);
 void box_set_generation(Cache *cache, Box *box, guint32 generation);
 /* Notes that the listing of @box changed just now. */
 void box_changed(Cache *cache, Box *box);
+/* The same for its messages: but what is learned of a mailbox that was not known is no change of
+ * it. */
+void box_messages_changed(Cache *cache, Box *box);
+/* A server is there: who listed a mailbox without all its messages may get the rest. */
+void boxes_tell_rest(Cache *cache);
 
-/* --- messages.c --- */
+/* --- rows.c --- */
 
 /* The rows of @box, loaded. */
 GArray *box_rows(Cache *cache, Box *box);
@@ -167,9 +186,24 @@ CacheMessage *box_row(Cache *cache, Box *box, guint32 uid);
 guint rows_lower_bound(const GArray *rows, guint32 uid);
 /* Forgets all messages of the present generation, in memory and on disk. */
 void box_forget_messages(Cache *cache, Box *box);
-/* Removes them from the index. */
+/* Removes messages from the index. */
+void messages_delete(Cache *cache, guint32 generation, guint32 first, guint32 last);
 void messages_delete_generation(Cache *cache, guint32 generation);
+/* Writes it into the index. */
+void message_store(Cache *cache, const Box *box, const CacheMessage *row,
+                   const MailEnvelope *envelope);
+/* The same when only the flags changed. */
+void message_store_flags(Cache *cache, const Box *box, const CacheMessage *row);
+/* The size is proved. */
 void message_set_size(Cache *cache, Box *box, CacheMessage *row, guint64 size);
+
+/* --- told.c --- */
+
+/* The messages of @box go and a new generation begins; which of the server's mailboxes it is stays
+ * known. */
+void box_begin_anew(Cache *cache, Box *box);
+/* There is nothing in @box any more, until it is replaced. */
+void box_forget_incarnation(Cache *cache, Box *box);
 
 /* --- listing.c --- */
 
@@ -207,10 +241,12 @@ void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid);
 void blocks_forget_generation(Blocks *blocks, guint32 generation);
 /* Removes the files of all generations that are no keys of @generations. */
 void blocks_sweep(Blocks *blocks, GHashTable *generations);
+/* Makes the index know what files there are; removes those that are no bodies. */
+void blocks_recount(Blocks *blocks);
 /* Another index is there. */
 void blocks_reload(Blocks *blocks);
-/* Brings the index up to date with what was written and (@at_end) read, and evicts. */
-void blocks_flush(Blocks *blocks, gboolean at_end);
+/* Brings the index up to date with what was written and (@also_uses) read, and evicts. */
+void blocks_flush(Blocks *blocks, gboolean also_uses);
 guint64 blocks_total(const Blocks *blocks);
 guint blocks_n_damaged(const Blocks *blocks);
 /* The highest generation that has files. */
@@ -221,8 +257,9 @@ guint32 blocks_highest_generation(Blocks *blocks);
 void wants_init(Cache *cache);
 void wants_free(Cache *cache);
 guint wants_count(Cache *cache);
-/* Whether somebody has just waited for the server in vain: others need not begin to. */
-gboolean wants_are_in_vain(Cache *cache);
+/* Whether somebody has just waited in vain for this message of @box, or (0) for what it holds: it
+ * need not be waited for again. */
+gboolean wants_are_in_vain(Cache *cache, guint32 box, guint32 uid);
 /* CACHE_WAIT with the id of the want that @wanted describes, made if need be; CACHE_FAILED when
  * offline. */
 CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_want, GError **error);
@@ -230,10 +267,14 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
 gboolean wants_has(Cache *cache, const CacheWant *wanted);
 /* The same as wants_answer() for read-ahead: nobody waits, nothing fails. */
 void wants_suggest(Cache *cache, const CacheWant *wanted);
+/* The same two for a block of a generation that is there; one that is here is not suggested. */
+CacheAnswer wants_answer_block(Cache *cache, const BodyKey *key, guint32 block, guint64 *ret_want,
+                               GError **error);
+void wants_suggest_block(Cache *cache, const BodyKey *key, guint32 block);
 /* Fails the wants for messages of @generation with GONE. */
 void wants_fail_generation(Cache *cache, guint32 generation);
-/* Ends the wants for the mailbox @id, which is gone: who waits asks again. */
-void wants_end_box(Cache *cache, guint32 id);
+/* Ends the wants for the mailbox @id: who waits asks again, or fails with @error. */
+void wants_end_box(Cache *cache, guint32 id, const GError *error);
 
 /* --- ahead.c, ahead-list.c --- */
 

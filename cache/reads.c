@@ -3,25 +3,14 @@
  * what a size is worth. */
 #include "cache/private.h"
 
+#define N_FULL_MAX ((1u << 29) - 1) /* what CacheMessage.n_full holds */
+
 static gboolean lookup(Cache *cache, guint32 generation, guint32 uid, Box **ret_box,
                        CacheMessage **ret_row)
 {
     *ret_box = g_hash_table_lookup(cache->generations, GUINT_TO_POINTER(generation));
     *ret_row = *ret_box ? box_row(cache, *ret_box, uid) : NULL;
     return *ret_row && (*ret_row)->is_listed;
-}
-
-static CacheAnswer want_block(Cache *cache, const Box *box, const BodyKey *key, guint32 block,
-                              guint64 *ret_want, GError **error)
-{
-    return wants_answer(cache,
-                        &(CacheWant){.kind = CACHE_WANT_BLOCK,
-                                     .box = box->pub.id,
-                                     .generation = key->generation,
-                                     .uid = key->uid,
-                                     .section = key->section,
-                                     .block = block},
-                        ret_want, error);
 }
 
 /* Whether what the server told of the size holds.  No message is empty. */
@@ -43,34 +32,67 @@ gboolean cache_sizes_lie(const Cache *cache)
     return cache->sizes_lie;
 }
 
+/* Whether @block, which ends the message of @row after @len octets, ends it there and does not only
+ * lie beyond. */
+static gboolean is_true_end(const CacheMessage *row, guint64 block, gsize len)
+{
+    return len > 0 || block == row->n_full;
+}
+
+/* The block by which to find the end of a message: first that in which it should be, which proves
+ * it alone; then one after the other, for no other can be asked for without being beyond the end.
+ */
+static guint32 block_to_find_end(const CacheMessage *row)
+{
+    guint64 told = row->size / CACHE_BLOCK_SIZE;
+
+    return row->is_end_asked || told >= N_FULL_MAX ? row->n_full : (guint32)told;
+}
+
+/* Looks for the end among the blocks that are here.  FALSE when *ret_missing is needed first. */
+static gboolean find_end(Cache *cache, const BodyKey *key, CacheMessage *row, guint64 *ret_size,
+                         guint32 *ret_missing)
+{
+    while (row->n_full < N_FULL_MAX) {
+        guint32 number = block_to_find_end(row);
+        Block block = blocks_get(cache->blocks, key, number);
+        gsize len = block.bytes ? g_bytes_get_size(block.bytes) : 0;
+
+        *ret_missing = number;
+        *ret_size = (guint64)number * CACHE_BLOCK_SIZE + len;
+        if (!block.bytes || (block.is_end && is_true_end(row, number, len)))
+            return block.bytes != NULL;
+        if (!block.is_end)
+            row->n_full = number + 1;
+        row->is_end_asked = TRUE;
+    }
+    return FALSE;
+}
+
 CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, guint64 *ret_size,
                                guint64 *ret_want, GError **error)
 {
     BodyKey key = {generation, uid, g_intern_static_string("")};
-    Box *box;
+    guint32 missing = 0;
+    CacheAnswer answer;
     CacheMessage *row;
+    guint64 size;
+    Box *box;
 
     if (!lookup(cache, generation, uid, &box, &row))
         return CACHE_ABSENT;
-    if (is_size_believed(cache, row)) {
-        *ret_size = row->size;
-        return CACHE_FOUND;
-    }
-    for (guint32 number = 0;; number++) {
-        Block block = blocks_get(cache->blocks, &key, number);
-
-        if (!block.bytes) {
-            ahead_read(cache, box, row, key.section, (guint64)number * CACHE_BLOCK_SIZE,
+    if (!is_size_believed(cache, row)) {
+        if (!find_end(cache, &key, row, &size, &missing)) {
+            ahead_read(cache, box, row, key.section, (guint64)missing * CACHE_BLOCK_SIZE,
                        CACHE_BLOCK_SIZE, row->size);
-            return want_block(cache, box, &key, number, ret_want, error);
+            answer = wants_answer_block(cache, &key, missing, ret_want, error);
+            row->is_end_asked |= answer == CACHE_WAIT;
+            return answer;
         }
-        if (block.is_end) {
-            message_set_size(cache, box, row,
-                             (guint64)number * CACHE_BLOCK_SIZE + g_bytes_get_size(block.bytes));
-            *ret_size = row->size;
-            return CACHE_FOUND;
-        }
+        message_set_size(cache, box, row, size);
     }
+    *ret_size = row->size;
+    return CACHE_FOUND;
 }
 
 static void unref_bytes(gpointer bytes)
@@ -97,31 +119,30 @@ static gboolean take(const Block *block, guint32 number, guint64 offset, guint64
     return !block->is_end && start + len < end;
 }
 
-static CacheAnswer want_missing(Cache *cache, const Box *box, const BodyKey *key, guint32 number,
-                                guint64 end, guint64 *ret_want, GError **error)
+static CacheAnswer want_missing(Cache *cache, const BodyKey *key, guint32 number, guint64 end,
+                                guint64 *ret_want, GError **error)
 {
-    CacheAnswer answer = want_block(cache, box, key, number, ret_want, error);
+    CacheAnswer answer = wants_answer_block(cache, key, number, ret_want, error);
 
     for (guint64 n = (guint64)number + 1; answer == CACHE_WAIT && n * CACHE_BLOCK_SIZE < end; n++)
-        if (!blocks_has(cache->blocks, key, (guint32)n))
-            wants_suggest(cache, &(CacheWant){.kind = CACHE_WANT_BLOCK,
-                                              .box = box->pub.id,
-                                              .generation = key->generation,
-                                              .uid = key->uid,
-                                              .section = key->section,
-                                              .block = (guint32)n});
+        wants_suggest_block(cache, key, (guint32)n);
     return answer;
 }
 
-static CacheAnswer read_blocks(Cache *cache, const Box *box, const BodyKey *key, guint64 offset,
-                               guint64 end, GPtrArray *slices, guint64 *ret_want, GError **error)
+static CacheAnswer read_blocks(Cache *cache, const BodyKey *key, guint64 offset, guint64 end,
+                               GPtrArray *slices, guint64 *ret_want, GError **error)
 {
+    if (end > CACHE_SIZE_MAX) {
+        g_set_error(error, MAIL_ERROR, MAIL_ERROR_TOO_BIG,
+                    "what lies beyond %" G_GUINT64_FORMAT " octets cannot be read", CACHE_SIZE_MAX);
+        return CACHE_FAILED;
+    }
     for (guint32 number = (guint32)(offset / CACHE_BLOCK_SIZE);; number++) {
         Block block = blocks_get(cache->blocks, key, number);
 
         if (!block.bytes) {
             g_ptr_array_set_size(slices, 0);
-            return want_missing(cache, box, key, number, end, ret_want, error);
+            return want_missing(cache, key, number, end, ret_want, error);
         }
         if (!take(&block, number, offset, end, slices))
             return CACHE_FOUND;
@@ -144,7 +165,7 @@ CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char
         end = MIN(end, row->size);
     if (offset >= end)
         return CACHE_FOUND;
-    answer = read_blocks(cache, box, &key, offset, end, ret_slices, ret_want, error);
+    answer = read_blocks(cache, &key, offset, end, ret_slices, ret_want, error);
     /* Afterwards, so that what is read now is wanted before what may be read then. */
     if (answer != CACHE_FAILED)
         ahead_read(cache, box, row, key.section, offset, size, row->size);
@@ -163,6 +184,7 @@ gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *se
         return TRUE;
     if (!*section && is_size_believed(cache, row))
         end = MIN(end, row->size);
+    end = MIN(end, CACHE_SIZE_MAX);
     for (guint64 n = offset / CACHE_BLOCK_SIZE; n * CACHE_BLOCK_SIZE < end; n++)
         if (!blocks_has(cache->blocks, &key, (guint32)n))
             return FALSE;
@@ -180,33 +202,24 @@ static void stop_believing(Cache *cache, const Box *box, const CacheMessage *row
     cache_put_meta(cache, "sizes_lie", 1);
 }
 
-/* Whether @block, which ends its section after @len octets, ends it there and does not only lie
- * beyond. */
-static gboolean is_true_end(Cache *cache, const BodyKey *key, guint32 block, gsize len)
-{
-    Block before;
-
-    if (len || !block)
-        return TRUE;
-    before = blocks_get(cache->blocks, key, block - 1);
-    return before.bytes && !before.is_end;
-}
-
 /* What a block of the whole message tells of its size. */
-static void note_size(Cache *cache, Box *box, CacheMessage *row, const BodyKey *key, guint32 block,
-                      gsize len, gboolean is_end)
+static void note_size(Cache *cache, Box *box, CacheMessage *row, guint32 block, gsize len,
+                      gboolean is_end)
 {
     guint64 end = (guint64)block * CACHE_BLOCK_SIZE + len;
 
+    if (!is_end)
+        row->n_full = MAX(row->n_full, MIN(block + 1, N_FULL_MAX));
     if (row->is_size_proved && row->size == end)
         return;
     if (end > row->size || (is_end && end < row->size))
         stop_believing(cache, box, row, end > row->size ? "more" : "less");
-    if (is_end && is_true_end(cache, key, block, len)) {
+    if (is_end && is_true_end(row, block, len)) {
         message_set_size(cache, box, row, end);
     } else if (end > row->size) {
         /* At least that; who reads it must not take what was told for the whole. */
         row->size = end;
+        row->is_size_proved = FALSE;
         if (cache->news)
             cache->news->size_corrected(box->pub.id, row->uid, cache->news_data);
     }
@@ -225,5 +238,5 @@ void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *
     g_return_if_fail(len == CACHE_BLOCK_SIZE || (len < CACHE_BLOCK_SIZE && is_end));
     blocks_put(cache->blocks, &key, block, bytes, is_end);
     if (!*section)
-        note_size(cache, box, row, &key, block, len, is_end);
+        note_size(cache, box, row, block, len, is_end);
 }

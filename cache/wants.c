@@ -29,7 +29,8 @@ struct Wants {
     GQueue ready;        /* Waiter, to be woken */
     guint64 last_id, last_ticket;
     guint n_suggested;
-    gint64 timed_out_us; /* when somebody last waited in vain; 0 after a success */
+    GHashTable *in_vain; /* &message_key(box, uid) of what was waited for in vain, owned */
+    gint64 in_vain_us;   /* when that was, for the last of them */
     guint wake_source, tell_source, deadline_source;
 };
 
@@ -57,6 +58,7 @@ void wants_init(Cache *cache)
     wants->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
     wants->by_key = g_hash_table_new(want_hash, want_equal);
     wants->tickets = g_hash_table_new(g_int64_hash, g_int64_equal);
+    wants->in_vain = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     cache->wants = wants;
 }
 
@@ -107,6 +109,7 @@ void wants_free(Cache *cache)
     g_hash_table_unref(wants->by_id);
     g_hash_table_unref(wants->by_key);
     g_hash_table_unref(wants->tickets);
+    g_hash_table_unref(wants->in_vain);
     g_free(wants);
 }
 
@@ -142,11 +145,22 @@ static GError *timeout_error(Cache *cache)
 
 /* The kernel asks for a page again when its read-ahead failed: one call of a program would wait
  * twice. */
-gboolean wants_are_in_vain(Cache *cache)
+gboolean wants_are_in_vain(Cache *cache, guint32 box, guint32 uid)
 {
-    gint64 then = cache->wants->timed_out_us;
+    gint64 key = message_key(box, uid);
 
-    return then && g_get_monotonic_time() - then < AGAIN_US;
+    return g_hash_table_contains(cache->wants->in_vain, &key) &&
+           g_get_monotonic_time() - cache->wants->in_vain_us < AGAIN_US;
+}
+
+static void note_in_vain(struct Wants *wants, const CacheWant *want, gint64 now)
+{
+    gint64 key = message_key(want->box, want->uid);
+
+    if (now - wants->in_vain_us >= AGAIN_US)
+        g_hash_table_remove_all(wants->in_vain);
+    wants->in_vain_us = now;
+    g_hash_table_add(wants->in_vain, g_memdup2(&key, sizeof key));
 }
 
 static gboolean on_deadline(gpointer data)
@@ -162,7 +176,7 @@ static gboolean on_deadline(gpointer data)
             g_autoptr(GError) error = timeout_error(cache);
 
             if (want->pub.n_waiting)
-                cache->wants->timed_out_us = now;
+                note_in_vain(cache->wants, &want->pub, now);
             cache_want_done(cache, want->pub.id, error);
         }
     }
@@ -223,11 +237,11 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
         tell_backend(cache);
         return CACHE_FAILED;
     }
-    if (wants_are_in_vain(cache)) {
+    want = want_find(cache, wanted);
+    if (!want && wants_are_in_vain(cache, wanted->box, wanted->uid)) {
         g_propagate_error(error, timeout_error(cache));
         return CACHE_FAILED;
     }
-    want = want_find(cache, wanted);
     if (!want)
         want = want_add(cache, wanted);
     *ret_want = want->pub.id;
@@ -244,6 +258,34 @@ void wants_suggest(Cache *cache, const CacheWant *wanted)
     if (cache->state == CACHE_ONLINE && cache->wants->n_suggested < SUGGESTED_MAX &&
         !want_find(cache, wanted))
         want_add(cache, wanted);
+}
+
+static CacheWant block_want(Cache *cache, const BodyKey *key, guint32 block)
+{
+    return (CacheWant){
+        .kind = CACHE_WANT_BLOCK,
+        .box = cache_box_of_generation(cache, key->generation)->id,
+        .generation = key->generation,
+        .uid = key->uid,
+        .section = key->section,
+        .block = block,
+    };
+}
+
+CacheAnswer wants_answer_block(Cache *cache, const BodyKey *key, guint32 block, guint64 *ret_want,
+                               GError **error)
+{
+    CacheWant want = block_want(cache, key, block);
+
+    return wants_answer(cache, &want, ret_want, error);
+}
+
+void wants_suggest_block(Cache *cache, const BodyKey *key, guint32 block)
+{
+    CacheWant want = block_want(cache, key, block);
+
+    if (!blocks_has(cache->blocks, key, block))
+        wants_suggest(cache, &want);
 }
 
 /* --- waiting --- */
@@ -316,7 +358,7 @@ void cache_want_done(Cache *cache, guint64 id, const GError *error)
     if (!want)
         return;
     if (!error)
-        wants->timed_out_us = 0;
+        g_hash_table_remove_all(wants->in_vain);
     while (want->waiters.head) {
         Waiter *waiter = want->waiters.head->data;
 
@@ -398,9 +440,9 @@ void cache_wants_fail(Cache *cache, const GError *error)
     fail_if(cache, is_free, 0, error);
 }
 
-void wants_end_box(Cache *cache, guint32 id)
+void wants_end_box(Cache *cache, guint32 id, const GError *error)
 {
-    fail_if(cache, is_of_box, id, NULL);
+    fail_if(cache, is_of_box, id, error);
 }
 
 void wants_fail_generation(Cache *cache, guint32 generation)

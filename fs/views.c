@@ -219,7 +219,9 @@ static CacheAnswer box_attr(FsRequest *request, FsNode node, struct stat *attr)
     if (!box)
         return CACHE_ABSENT;
     attr->st_nlink = 2 + cache_box_n_children(request->fs->cache, box->id);
-    attr->st_mtime = attr->st_ctime = attr->st_atime = box->changed;
+    attr->st_mtim =
+        (struct timespec){box->changed / G_USEC_PER_SEC, (box->changed % G_USEC_PER_SEC) * 1000};
+    attr->st_ctim = attr->st_atim = attr->st_mtim;
     return CACHE_FOUND;
 }
 

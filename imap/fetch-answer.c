@@ -67,9 +67,8 @@ static gboolean is_same_message(const Cache *cache, const CacheMessage *message,
 {
     if (items->present & IMAP_ITEM_DATE && items->date != message->date)
         return FALSE;
-    if (!(items->present & IMAP_ITEM_SIZE) || items->size == message->size)
-        return TRUE;
-    return message->is_size_proved && cache_sizes_lie(cache);
+    return !(items->present & IMAP_ITEM_SIZE) || items->size == message->size ||
+           cache_sizes_lie(cache);
 }
 
 /* Whether the answer is this job's. */

@@ -193,6 +193,53 @@ static void test_no_plain_file(Fixture *fixture, gconstpointer data)
     g_assert_cmpmem(bytes, len, after, after_len);
 }
 
+/* --- names --- */
+
+static guint n_entries(const Fixture *fixture, const char *name)
+{
+    g_autofree char *path = fixture_path(fixture, name);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    guint n = 0;
+
+    while (dir && g_dir_read_name(dir))
+        n++;
+    return n;
+}
+
+/* One that no file can have is not cut: two bodies would share the file. */
+static void test_long_section(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, SIZE);
+    g_autofree char *section = g_strnfill(300, '1');
+    g_autofree char *dir = g_strdup_printf("blocks/%u", fixture_generation(fixture, box));
+    g_autoptr(GBytes) bytes = g_bytes_new("body", 4);
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    guint64 want;
+
+    cache_put_block(fixture->cache, fixture_generation(fixture, box), 1, section, 0, bytes, TRUE);
+    g_assert_cmpuint(n_entries(fixture, dir), ==, 0);
+    g_assert_cmpint(cache_read(fixture->cache, fixture_generation(fixture, box), 1, section, 0, 4,
+                               slices, &want, NULL),
+                    ==, CACHE_FOUND);
+}
+
+/* --- memory --- */
+
+/* Small blocks cost more than their octets. */
+static void test_small_blocks_in_memory(Fixture *fixture, gconstpointer data)
+{
+    const guint32 n = 2000;
+    guint32 box = fixture_put_inbox(fixture, n, 10);
+    g_autofree char *first = body_path(fixture, box, 1), *last = body_path(fixture, box, n);
+
+    for (guint32 uid = 1; uid <= n; uid++)
+        fixture_put_body(fixture, box, uid, 10);
+    g_assert_cmpint(g_unlink(first), ==, 0);
+    g_assert_cmpint(g_unlink(last), ==, 0);
+    g_assert_true(has_block(fixture, box, n, 0));
+    g_assert_false(has_block(fixture, box, 1, 0));
+}
+
 /* --- how much there is --- */
 
 static guint64 total(const Fixture *fixture)
@@ -247,6 +294,26 @@ static void test_total(Fixture *fixture, gconstpointer data)
     fixture_put_body(fixture, box, 1, SIZE);
     cache_box_replace(fixture->cache, box, 8, NULL);
     g_assert_cmpuint(total(fixture), ==, 0);
+}
+
+/* Many files are not removed at one go, be it that the cache is closed meanwhile. */
+static void test_replaced(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 40, 10), old = fixture_generation(fixture, box);
+    g_autofree char *before = g_strdup_printf("blocks/%u", old);
+    g_autofree char *after = g_strdup_printf("blocks/gone.%u", old);
+
+    for (guint32 uid = 1; uid <= 40; uid++)
+        fixture_put_body(fixture, box, uid, 10);
+    cache_box_replace(fixture->cache, box, 8, NULL);
+    g_assert_cmpuint(n_entries(fixture, before), ==, 0);
+    g_assert_cmpuint(n_entries(fixture, after), ==, 40);
+    g_main_context_iteration(NULL, FALSE);
+    fixture_close(fixture);
+    g_assert_cmpuint(n_entries(fixture, after), >, 0);
+    fixture_open(fixture);
+    fixture_settle();
+    g_assert_cmpuint(n_entries(fixture, "blocks"), ==, 0);
 }
 
 /* A use within the hour need not be noted. */
@@ -315,7 +382,10 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/blocks/moved", test_moved);
     FIXTURE_TEST("/cache/blocks/other-account", test_other_account);
     FIXTURE_TEST("/cache/blocks/no-plain-file", test_no_plain_file);
+    FIXTURE_TEST("/cache/blocks/long-section", test_long_section);
+    FIXTURE_TEST("/cache/blocks/small-blocks-in-memory", test_small_blocks_in_memory);
     FIXTURE_TEST("/cache/blocks/total", test_total);
+    FIXTURE_TEST("/cache/blocks/replaced", test_replaced);
     FIXTURE_TEST("/cache/blocks/eviction", test_eviction);
     FIXTURE_TEST("/cache/blocks/evicted-while-wanted", test_evicted_while_wanted);
     return g_test_run();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/cache/boxes.c - the tree of mailboxes, and that no number is used twice. */
 #include <glib/gstdio.h>
+#include <zlib.h>
 
 #include "fixture.h"
 
@@ -59,17 +60,92 @@ static void test_removed_with_children(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(cache_box_n_children(fixture->cache, CACHE_ROOT), ==, 1);
 }
 
-/* It is not selectable any more, but has children. */
+/* Many may go: the parent changes once. */
+static void test_removed_together(Fixture *fixture, gconstpointer data)
+{
+    guint32 left;
+
+    fixture_put_boxes(fixture, "a", "b", "c", "d/e", "d/f", NULL);
+    left = fixture_find_box(fixture, "b");
+    fixture_expect_news(fixture, "listing listing listing listing listing listing boxes ");
+    fixture_put_boxes(fixture, "b", NULL);
+    fixture_expect_news(fixture, "listing boxes ");
+    g_assert_cmpuint(cache_box_next_child(fixture->cache, CACHE_ROOT, 0)->id, ==, left);
+    g_assert_null(cache_box_next_child(fixture->cache, CACHE_ROOT, left));
+}
+
+/* It is not selectable any more, but has children: what was in it is forgotten, also when one of
+ * its name comes again. */
 static void test_demoted(Fixture *fixture, gconstpointer data)
 {
-    guint32 id;
+    CacheFigures figures;
+    guint32 id, generation;
+    CacheSync sync;
 
     fixture_put_boxes(fixture, "a", "a/b", NULL);
     id = fixture_find_box(fixture, "a");
+    cache_box_replace(fixture->cache, id, 7, "M-1");
+    fixture_put_line(fixture, id, 1, 100);
+    fixture_put_body(fixture, id, 1, 100);
+    cache_put_synced(fixture->cache, id, 2, 100, TRUE);
+    generation = fixture_generation(fixture, id);
+    g_string_truncate(fixture->news, 0);
     fixture_put_boxes(fixture, "a/b", NULL);
+    fixture_expect_news(fixture, "listing replaced boxes ");
     g_assert_cmpuint(fixture_find_box(fixture, "a"), ==, id);
     g_assert_null(cache_box(fixture->cache, id)->wire);
     g_assert_cmpuint(cache_box(fixture->cache, id)->attributes, ==, CACHE_BOX_NOSELECT);
+    g_assert_null(cache_box_of_generation(fixture->cache, generation));
+    cache_figures(fixture->cache, &figures);
+    g_assert_cmpuint(figures.block_bytes, ==, 0);
+    fixture_put_boxes(fixture, "a", "a/b", NULL);
+    fixture_reopen(fixture);
+    g_assert_cmpuint(fixture_generation(fixture, id), ==, 0);
+    g_assert_true(cache_sync(fixture->cache, id, &sync));
+    g_assert_cmpuint(sync.uidvalidity, ==, 0);
+    g_assert_cmpuint(sync.uidnext, ==, 0);
+    g_assert_cmpuint(sync.modseq, ==, 0);
+    g_assert_null(sync.mailboxid);
+    g_assert_false(sync.is_complete || sync.is_proved);
+}
+
+static void put_box_for(Fixture *fixture, guint attributes)
+{
+    static const char *const names[] = {"a", NULL};
+    static const gboolean plain[] = {FALSE};
+    const CacheBoxNews news = {"a", names, plain, attributes};
+
+    cache_put_boxes(fixture->cache, &news, 1);
+}
+
+/* Messages are called by their recipient where they are one's own. */
+static void test_special_use_renames(Fixture *fixture, gconstpointer data)
+{
+    put_box_for(fixture, 0);
+    cache_box_replace(fixture->cache, fixture_find_box(fixture, "a"), 7, NULL);
+    g_string_truncate(fixture->news, 0);
+    put_box_for(fixture, CACHE_BOX_JUNK);
+    fixture_expect_news(fixture, "boxes ");
+    put_box_for(fixture, CACHE_BOX_SENT);
+    fixture_expect_news(fixture, "listing boxes ");
+    put_box_for(fixture, CACHE_BOX_DRAFTS | CACHE_BOX_FLAGGED);
+    fixture_expect_news(fixture, "boxes ");
+    put_box_for(fixture, 0);
+    fixture_expect_news(fixture, "listing boxes ");
+}
+
+/* Two changes within a second have two times; the last one is known the next time. */
+static void test_time_of_change(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, 100);
+    gint64 before = g_get_real_time(), changed;
+
+    cache_put_flags(fixture->cache, box, 1, MAIL_FLAG_DELETED);
+    changed = cache_box(fixture->cache, box)->changed;
+    g_assert_cmpint(changed, >=, before);
+    g_assert_cmpint(changed, <=, g_get_real_time());
+    fixture_reopen(fixture);
+    g_assert_cmpint(cache_box(fixture->cache, box)->changed, ==, changed);
 }
 
 static void test_raw_twins(Fixture *fixture, gconstpointer data)
@@ -211,6 +287,30 @@ static void test_numbers(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(next = new_number(fixture), >, last);
 }
 
+/* A mailbox that can have no generation cannot be read: that is told, not asked for for ever. */
+static void test_numbers_run_out(Fixture *fixture, gconstpointer data)
+{
+    const guint32 last = (1 << 24) - 1;
+    g_autofree char *numbers = fixture_path(fixture, "numbers");
+    g_autofree char *mark = g_strdup_printf(
+        "%010u %08lx\n", last, crc32(0, (const Bytef *)(gconstpointer)&last, sizeof last));
+    Waker waker = {0};
+    CacheMessage message;
+    guint64 want;
+
+    fixture_close(fixture);
+    g_assert_true(g_file_set_contents(numbers, mark, -1, NULL));
+    fixture_open(fixture);
+    g_assert_cmpuint(new_number(fixture), ==, last);
+    g_assert_cmpint(cache_find_message(fixture->cache, last, 1, &message, &want, NULL), ==,
+                    CACHE_WAIT);
+    cache_wait(fixture->cache, want, waker_wake, &waker);
+    cache_box_replace(fixture->cache, last, 7, NULL);
+    fixture_settle();
+    g_assert_error(waker.error, MAIL_ERROR, MAIL_ERROR_LOCAL);
+    g_clear_error(&waker.error);
+}
+
 /* When all else is lost: what has blocks counts as given. */
 static void test_numbers_from_blocks(Fixture *fixture, gconstpointer data)
 {
@@ -233,12 +333,16 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/boxes/root", test_root);
     FIXTURE_TEST("/cache/boxes/parents-are-made-up", test_parents_are_made_up);
     FIXTURE_TEST("/cache/boxes/removed-with-children", test_removed_with_children);
+    FIXTURE_TEST("/cache/boxes/removed-together", test_removed_together);
     FIXTURE_TEST("/cache/boxes/demoted", test_demoted);
+    FIXTURE_TEST("/cache/boxes/special-use-renames", test_special_use_renames);
+    FIXTURE_TEST("/cache/boxes/time-of-change", test_time_of_change);
     FIXTURE_TEST("/cache/boxes/raw-twins", test_raw_twins);
     FIXTURE_TEST("/cache/boxes/kept", test_kept);
     FIXTURE_TEST("/cache/boxes/many", test_many);
     FIXTURE_TEST("/cache/boxes/waiting-for-removed", test_waiting_for_removed);
     FIXTURE_TEST("/cache/boxes/numbers", test_numbers);
+    FIXTURE_TEST("/cache/boxes/numbers-run-out", test_numbers_run_out);
     FIXTURE_TEST("/cache/boxes/numbers-from-blocks", test_numbers_from_blocks);
     return g_test_run();
 }

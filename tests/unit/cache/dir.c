@@ -127,6 +127,41 @@ static void test_accounts_are_apart(Fixture *fixture, gconstpointer data)
         cache_close(caches[i]);
 }
 
+/* What somebody on the way put into plain text is not served to who asks for TLS. */
+static void test_plain_text_is_apart(Fixture *fixture, gconstpointer data)
+{
+    MailAccount account = {.security = MAIL_SECURITY_NONE,
+                           .user = fixture->account->user,
+                           .host = fixture->account->host,
+                           .port = fixture->account->port};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Cache) cache = cache_open(&account, &fixture->options, &error);
+
+    g_assert_no_error(error);
+    g_assert_nonnull(cache);
+}
+
+/* A number is not given out again when only the file that tells of it is an old one. */
+static void test_old_numbers(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *path = fixture_path(fixture, "numbers"), *old = NULL;
+    guint32 highest;
+    gsize len;
+
+    fixture_put_boxes(fixture, "a", NULL);
+    fixture_close(fixture);
+    g_assert_true(g_file_get_contents(path, &old, &len, NULL));
+    fixture_open(fixture);
+    fixture_put_boxes(fixture, "a", "b", NULL);
+    highest = fixture_find_box(fixture, "b");
+    fixture_put_boxes(fixture, "a", NULL);
+    fixture_close(fixture);
+    g_assert_true(g_file_set_contents(path, old, (gssize)len, NULL));
+    fixture_open(fixture);
+    fixture_put_boxes(fixture, "a", "c", NULL);
+    g_assert_cmpuint(fixture_find_box(fixture, "c"), >, highest);
+}
+
 static void test_long_account(Fixture *fixture, gconstpointer data)
 {
     g_autofree char *user = g_strnfill(1000, 'u');
@@ -149,6 +184,8 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/dir/file", test_file);
     FIXTURE_TEST("/cache/dir/second-opener", test_second_opener);
     FIXTURE_TEST("/cache/dir/accounts-are-apart", test_accounts_are_apart);
+    FIXTURE_TEST("/cache/dir/plain-text-is-apart", test_plain_text_is_apart);
+    FIXTURE_TEST("/cache/dir/old-numbers", test_old_numbers);
     FIXTURE_TEST("/cache/dir/long-account", test_long_account);
     return g_test_run();
 }

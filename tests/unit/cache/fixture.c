@@ -285,7 +285,6 @@ CacheAnswer fixture_read(Fixture *fixture, guint32 box, guint32 uid, guint64 off
 static void append_want(GString *text, const CacheWant *want)
 {
     switch (want->kind) {
-    case CACHE_WANT_BOXES: g_string_append(text, "boxes "); break;
     case CACHE_WANT_QUOTA: g_string_append(text, "quota "); break;
     case CACHE_WANT_SYNC: g_string_append(text, "sync "); break;
     case CACHE_WANT_UIDS: g_string_append(text, "uids "); break;

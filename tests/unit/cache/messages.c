@@ -128,9 +128,18 @@ static void check_uid(const Model *model, guint32 uid)
     g_assert_cmpuint(message.size, ==, 100);
 }
 
+static gboolean has_unlisted(const Model *model)
+{
+    for (guint32 uid = 1; uid < UIDS; uid++)
+        if (model->cells[uid].known == UNLISTED)
+            return TRUE;
+    return FALSE;
+}
+
 /* Offline a walk meets the listed ones, newest first. */
 static void check_walk(const Model *model)
 {
+    CacheAnswer end = has_unlisted(model) ? CACHE_FAILED : CACHE_ABSENT;
     guint32 expected = UIDS;
     guint32 before = 0;
 
@@ -147,7 +156,7 @@ static void check_walk(const Model *model)
         while (expected && model->cells[expected].known != LISTED);
         answer = cache_next_message(model->fixture->cache, model->box, before, &message, &envelope,
                                     &want, NULL);
-        g_assert_cmpint(answer, ==, expected ? CACHE_FOUND : CACHE_ABSENT);
+        g_assert_cmpint(answer, ==, expected ? CACHE_FOUND : end);
         if (!expected)
             break;
         subject = g_strdup_printf("subject %u", expected);

@@ -192,6 +192,119 @@ static void test_longer_than_told(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(len, ==, SIZE - 65536);
 }
 
+/* An account whose server told a wrong size for another message; message 1 has @told octets. */
+static guint32 put_liars_inbox(Fixture *fixture, guint64 told)
+{
+    guint32 box = fixture_put_inbox(fixture, 0, 0);
+
+    fixture_put_line(fixture, box, 2, 10);
+    fixture_put_body(fixture, box, 2, 20);
+    fixture_put_line(fixture, box, 1, told);
+    return box;
+}
+
+static guint32 wanted_block(const Fixture *fixture, guint64 id)
+{
+    const GList *link = cache_wants(fixture->cache)->head;
+
+    while (((const CacheWant *)link->data)->id != id)
+        link = link->next;
+    return ((const CacheWant *)link->data)->block;
+}
+
+/* Brings what is wanted of message 1, which has @size octets, until its size is known, a commit
+ * after each block; the number of blocks. */
+static guint find_size(Fixture *fixture, guint32 box, guint64 size)
+{
+    guint64 found, want;
+    guint n = 0;
+
+    while (cache_message_size(fixture->cache, fixture_generation(fixture, box), 1, &found, &want,
+                              NULL) == CACHE_WAIT) {
+        fixture_put_block(fixture, box, 1, wanted_block(fixture, want), size);
+        fixture_end_wants(fixture);
+        fixture_settle();
+        g_assert_cmpuint(++n, <, 100);
+    }
+    g_assert_cmpuint(found, ==, size);
+    return n;
+}
+
+/* Where the told size ends, or which message is behind the end, shows at once what it is worth. */
+static void test_size_by_last_block(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = put_liars_inbox(fixture, 40 * CACHE_BLOCK_SIZE + 5);
+
+    g_assert_cmpuint(find_size(fixture, box, 40 * CACHE_BLOCK_SIZE + 7), ==, 1);
+}
+
+static void test_size_beyond_last_block(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = put_liars_inbox(fixture, 40 * CACHE_BLOCK_SIZE);
+
+    g_assert_cmpuint(find_size(fixture, box, 43 * CACHE_BLOCK_SIZE), ==, 4);
+}
+
+/* A message that is larger than the cache: what was read and went is not read again. */
+static void test_size_before_last_block(Fixture *fixture, gconstpointer data)
+{
+    guint32 box;
+
+    fixture->options.size_max = 8 * CACHE_BLOCK_SIZE;
+    fixture_reopen(fixture);
+    box = put_liars_inbox(fixture, 43 * CACHE_BLOCK_SIZE);
+    g_assert_cmpuint(find_size(fixture, box, 40 * CACHE_BLOCK_SIZE), ==, 42);
+}
+
+/* Nothing can be said of what the server does not give, so it is not asked for twice. */
+static void test_size_without_last_block(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = put_liars_inbox(fixture, SIZE);
+    g_autofree char *wants = NULL;
+    guint64 size;
+
+    g_assert_cmpint(size_of(fixture, box, 1, &size), ==, CACHE_WAIT);
+    fixture_end_wants(fixture);
+    g_assert_cmpint(size_of(fixture, box, 1, &size), ==, CACHE_WAIT);
+    wants = fixture_wants(fixture);
+    g_assert_true(g_str_has_prefix(wants, "block-1/0 "));
+}
+
+/* More than there are numbers for blocks. */
+static void test_huge(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, G_MAXINT64);
+    guint32 generation = fixture_generation(fixture, box);
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    g_autoptr(GError) error = NULL;
+    guint64 want, limit = (guint64)G_MAXUINT32 * CACHE_BLOCK_SIZE;
+
+    g_assert_cmpint(
+        cache_read(fixture->cache, generation, 1, "", limit - 10, 10, slices, &want, &error), ==,
+        CACHE_WAIT);
+    fixture_end_wants(fixture);
+    g_assert_cmpint(
+        cache_read(fixture->cache, generation, 1, "", limit - 10, 11, slices, &want, &error), ==,
+        CACHE_FAILED);
+    g_assert_error(error, MAIL_ERROR, MAIL_ERROR_TOO_BIG);
+    g_assert_cmpuint(cache_wants(fixture->cache)->length, ==, 0);
+    g_assert_true(cache_has(fixture->cache, generation, 1, "", limit, 1));
+}
+
+/* What was proved once and goes on nevertheless is in doubt again. */
+static void test_longer_than_proved(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, 1000);
+    guint64 size;
+
+    fixture_put_body(fixture, box, 1, 1000);
+    fixture_put_block(fixture, box, 1, 0, SIZE);
+    g_assert_cmpint(size_of(fixture, box, 1, &size), ==, CACHE_WAIT);
+    fixture_put_body(fixture, box, 1, SIZE);
+    g_assert_cmpint(size_of(fixture, box, 1, &size), ==, CACHE_FOUND);
+    g_assert_cmpuint(size, ==, SIZE);
+}
+
 static void test_told_empty(Fixture *fixture, gconstpointer data)
 {
     guint32 box = fixture_put_inbox(fixture, 2, 0);
@@ -223,6 +336,12 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/reads/empty-beyond-end", test_empty_beyond_end);
     FIXTURE_TEST("/cache/reads/empty-at-end", test_empty_at_end);
     FIXTURE_TEST("/cache/reads/longer-than-told", test_longer_than_told);
+    FIXTURE_TEST("/cache/reads/size-by-last-block", test_size_by_last_block);
+    FIXTURE_TEST("/cache/reads/size-beyond-last-block", test_size_beyond_last_block);
+    FIXTURE_TEST("/cache/reads/size-before-last-block", test_size_before_last_block);
+    FIXTURE_TEST("/cache/reads/size-without-last-block", test_size_without_last_block);
+    FIXTURE_TEST("/cache/reads/huge", test_huge);
+    FIXTURE_TEST("/cache/reads/longer-than-proved", test_longer_than_proved);
     FIXTURE_TEST("/cache/reads/told-empty", test_told_empty);
     return g_test_run();
 }

@@ -62,12 +62,22 @@ static void check_truth(Fixture *fixture)
     cache_sync(fixture->cache, box, &sync);
     if (sync.is_complete) {
         g_assert_cmpstr(uids, ==, sync.uidnext == N_MESSAGES + 1 ? "1:6" : "1:4");
-        /* 0 is what no server's mailbox is compared with: it will be listed anew. */
-        g_assert_true(sync.uidvalidity == 7 || sync.uidvalidity == 0);
+        g_assert_cmpuint(sync.uidvalidity, ==, 7);
         g_assert_cmpstr(cache_box(fixture->cache, box)->wire, ==, "INBOX");
     }
     for (guint32 uid = 1; uid <= N_MESSAGES; uid++)
         check_message(fixture, box, uid);
+}
+
+static void check_identity(Fixture *fixture, guint32 box, guint32 uidvalidity,
+                           const char *mailboxid)
+{
+    CacheSync sync;
+
+    g_assert_true(cache_sync(fixture->cache, box, &sync));
+    g_assert_true(sync.is_complete);
+    g_assert_cmpuint(sync.uidvalidity, ==, uidvalidity);
+    g_assert_cmpstr(sync.mailboxid, ==, mailboxid);
 }
 
 /* The cache is of use again. */
@@ -345,6 +355,8 @@ static void test_bit_flips(Fixture *fixture, gconstpointer data)
         fixture_close(fixture);
     }
     fixture_open(fixture);
+    put_all(fixture); /* which may be the first to meet the last of them */
+    fixture_settle();
     check_works(fixture);
 }
 
@@ -364,19 +376,41 @@ static void overwrite(const char *path)
     close(fd);
 }
 
-static void test_damage_open(Fixture *fixture, gconstpointer data)
+/* A mailbox of which the start alone says nothing of the rest. */
+static guint32 put_large(Fixture *fixture)
+{
+    guint32 box;
+
+    fixture_put_boxes(fixture, "INBOX", "large", NULL);
+    box = fixture_find_box(fixture, "large");
+    cache_box_replace(fixture->cache, box, 7, NULL);
+    for (guint32 uid = 1; uid <= 1000; uid++)
+        fixture_put_line(fixture, box, uid, SIZE);
+    return box;
+}
+
+/* Both mailboxes are in a file that turns bad, and is read then. */
+static void damage_open(Fixture *fixture)
 {
     g_autofree char *index = fixture_path(fixture, "index.sqlite");
     g_autofree char *wal = fixture_path(fixture, "index.sqlite-wal");
-    guint32 box, generation;
-    MailFlags flag;
+    guint32 large;
 
-    flag = cache_keyword_flag(fixture->cache, "before");
     put_all(fixture);
+    large = put_large(fixture);
     fixture_reopen(fixture);
     overwrite(index);
     overwrite(wal);
     check_truth(fixture);
+    cache_box_n_messages(fixture->cache, large);
+}
+
+static void test_damage_open(Fixture *fixture, gconstpointer data)
+{
+    MailFlags flag = cache_keyword_flag(fixture->cache, "before");
+    guint32 box, generation;
+
+    damage_open(fixture);
     fixture_settle();
     box = fixture_find_box(fixture, "INBOX");
     generation = fixture_generation(fixture, box);
@@ -388,18 +422,35 @@ static void test_damage_open(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(cache_keyword(fixture->cache, flag << 1), ==, "after");
 }
 
+/* Damage to our file says nothing of the server's mailbox: who is in the middle of telling what is
+ * in it goes on. */
+static void test_damage_while_told(Fixture *fixture, gconstpointer data)
+{
+    guint32 box, generation;
+
+    damage_open(fixture);
+    box = fixture_find_box(fixture, "INBOX");
+    cache_box_replace(fixture->cache, box, 7, "M-1");
+    fixture_put_line(fixture, box, 1, SIZE);
+    generation = fixture_generation(fixture, box);
+    fixture_settle();
+    g_assert_cmpuint(fixture_generation(fixture, box), >, generation);
+    fixture_put_range(fixture, box, 1, N_MESSAGES);
+    cache_put_synced(fixture->cache, box, N_MESSAGES + 1, 100, TRUE);
+    check_truth(fixture);
+    fixture_reopen(fixture);
+    check_truth(fixture);
+    check_identity(fixture, box, 7, "M-1");
+}
+
 /* What was counted for the old index is not counted for the new. */
 static void test_damage_open_resets_total(Fixture *fixture, gconstpointer data)
 {
-    g_autofree char *index = fixture_path(fixture, "index.sqlite");
     CacheFigures figures;
 
-    put_all(fixture);
-    fixture_reopen(fixture);
+    damage_open(fixture);
     cache_figures(fixture->cache, &figures);
     g_assert_cmpuint(figures.block_bytes, >=, SIZE);
-    overwrite(index);
-    check_truth(fixture);
     fixture_settle();
     cache_figures(fixture->cache, &figures);
     g_assert_cmpuint(figures.block_bytes, ==, 0);
@@ -568,6 +619,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/survival/damage-closed", test_damage_closed);
     FIXTURE_TEST("/cache/survival/bit-flips", test_bit_flips);
     FIXTURE_TEST("/cache/survival/damage-open", test_damage_open);
+    FIXTURE_TEST("/cache/survival/damage-while-told", test_damage_while_told);
     FIXTURE_TEST("/cache/survival/damage-open-resets-total", test_damage_open_resets_total);
     FIXTURE_TEST("/cache/survival/removed-while-open", test_removed_while_open);
     FIXTURE_TEST("/cache/survival/disk-full", test_disk_full);

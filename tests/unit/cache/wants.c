@@ -147,6 +147,63 @@ static void test_deadline(Fixture *fixture, gconstpointer data)
     g_clear_error(&waker.error);
 }
 
+static CacheAnswer find(Fixture *fixture, guint32 box, guint32 uid, GError **error)
+{
+    CacheMessage message;
+    guint64 want;
+
+    return cache_find_message(fixture->cache, box, uid, &message, &want, error);
+}
+
+/* Who asks again at once for what did not come does not wait again; others do wait. */
+static void test_in_vain(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    Waker waker = {0};
+    guint32 box;
+
+    fixture->options.timeout_s = 1;
+    fixture_reopen(fixture);
+    put_open_box(fixture);
+    box = fixture_find_box(fixture, "INBOX");
+    cache_wait(fixture->cache, want_line(fixture, 5), waker_wake, &waker);
+    while (!waker.n)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_cmpint(find(fixture, box, 5, &error), ==, CACHE_FAILED);
+    g_assert_error(error, MAIL_ERROR, MAIL_ERROR_TIMEOUT);
+    cache_want_done(fixture->cache, want_line(fixture, 6), NULL);
+    /* The server answers after all. */
+    g_assert_cmpint(find(fixture, box, 5, NULL), ==, CACHE_WAIT);
+    g_clear_error(&waker.error);
+}
+
+/* One block did not come; another one of the message is on its way. */
+static void test_in_vain_but_coming(Fixture *fixture, gconstpointer data)
+{
+    Waker waker = {0}, patient = {0};
+    guint64 late, coming, again;
+    guint32 box;
+    gsize len;
+
+    fixture->options.timeout_s = 1;
+    fixture_reopen(fixture);
+    box = fixture_put_inbox(fixture, 1, 10 * CACHE_BLOCK_SIZE);
+    fixture_read(fixture, box, 1, 0, 10, &len, &late);
+    fixture_read(fixture, box, 1, 5 * CACHE_BLOCK_SIZE, 10, &len, &coming);
+    cache_wait(fixture->cache, late, waker_wake, &waker);
+    cache_wait(fixture->cache, coming, waker_wake, &patient);
+    while (!waker.n) {
+        cache_want_renew(fixture->cache, coming);
+        g_main_context_iteration(NULL, TRUE);
+    }
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, 10, &len, &again), ==, CACHE_FAILED);
+    g_assert_cmpint(fixture_read(fixture, box, 1, 5 * CACHE_BLOCK_SIZE, 10, &len, &again), ==,
+                    CACHE_WAIT);
+    g_assert_cmpuint(again, ==, coming);
+    g_assert_cmpuint(patient.n, ==, 0);
+    g_clear_error(&waker.error);
+}
+
 /* An hour or two is no second. */
 static void test_long_timeout(Fixture *fixture, gconstpointer data)
 {
@@ -287,6 +344,8 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/wants/cancelled", test_cancelled);
     FIXTURE_TEST("/cache/wants/put-back", test_put_back);
     FIXTURE_TEST("/cache/wants/deadline", test_deadline);
+    FIXTURE_TEST("/cache/wants/in-vain", test_in_vain);
+    FIXTURE_TEST("/cache/wants/in-vain-but-coming", test_in_vain_but_coming);
     FIXTURE_TEST("/cache/wants/long-timeout", test_long_timeout);
     FIXTURE_TEST("/cache/wants/offline", test_offline);
     FIXTURE_TEST("/cache/wants/going-offline", test_going_offline);

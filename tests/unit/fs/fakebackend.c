@@ -242,7 +242,6 @@ void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
     guint64 id = want->id;
 
     switch (want->kind) {
-    case CACHE_WANT_BOXES: break;
     case CACHE_WANT_QUOTA: cache_put_quota(backend->cache, &backend->quota); break;
     case CACHE_WANT_SYNC:
     case CACHE_WANT_UIDS: put_sync(backend, want); break;
