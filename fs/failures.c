@@ -50,8 +50,7 @@ static Failure *repeated(FsFailures *failures, const char *text, gint64 now)
     return NULL;
 }
 
-/* Callers choose names and servers choose texts: neither may begin a line or move the cursor. */
-static char *make_line(const char *text)
+char *fs_one_line(const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
     GString *line = g_string_new(NULL);
@@ -66,7 +65,7 @@ static char *make_line(const char *text)
 
 void fs_failures_add(FsFailures *failures, const char *text)
 {
-    g_autofree char *line = make_line(text);
+    g_autofree char *line = fs_one_line(text);
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
     Failure *failure = repeated(failures, line, now);
 

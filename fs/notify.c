@@ -9,11 +9,13 @@
 
 #include "fs/private.h"
 
+#define TELL_MAX_US (G_USEC_PER_SEC / 10)
+
 typedef enum {
     NOTE_INODE,
     NOTE_ENTRY,
     NOTE_GONE,
-    NOTE_STOP
+    NOTE_LAST
 } NoteKind;
 
 typedef struct {
@@ -28,6 +30,10 @@ struct FsNotifier {
     GThread *thread;
     guint n_pushed;
     guint n_told; /* atomic */
+
+    GMutex mutex;
+    GCond told;
+    gboolean is_telling, is_stopped; /* under @mutex */
 };
 
 static void tell(struct fuse_session *session, const Note *note)
@@ -42,20 +48,42 @@ static void tell(struct fuse_session *session, const Note *note)
         fuse_lowlevel_notify_delete(session, note->ino, note->child, note->name,
                                     strlen(note->name));
         break;
-    case NOTE_STOP: break;
+    case NOTE_LAST: break;
     }
+}
+
+/* FALSE when the session may not be used any more. */
+static gboolean begin_telling(FsNotifier *notifier)
+{
+    gboolean may_tell;
+
+    g_mutex_lock(&notifier->mutex);
+    may_tell = notifier->is_telling = !notifier->is_stopped;
+    g_mutex_unlock(&notifier->mutex);
+    return may_tell;
+}
+
+static void end_telling(FsNotifier *notifier)
+{
+    g_mutex_lock(&notifier->mutex);
+    notifier->is_telling = FALSE;
+    g_cond_signal(&notifier->told);
+    g_mutex_unlock(&notifier->mutex);
 }
 
 static gpointer run(gpointer data)
 {
     FsNotifier *notifier = data;
-    gboolean is_stopped = FALSE;
+    gboolean is_last = FALSE;
 
-    while (!is_stopped) {
+    while (!is_last) {
         g_autofree Note *note = g_async_queue_pop(notifier->notes);
 
-        is_stopped = note->kind == NOTE_STOP;
-        tell(notifier->session, note);
+        is_last = note->kind == NOTE_LAST;
+        if (begin_telling(notifier)) {
+            tell(notifier->session, note);
+            end_telling(notifier);
+        }
         g_atomic_int_inc(&notifier->n_told);
     }
     return NULL;
@@ -66,6 +94,8 @@ FsNotifier *fs_notifier_new(struct fuse_session *session)
     FsNotifier *notifier = g_new0(FsNotifier, 1);
 
     notifier->session = session;
+    g_mutex_init(&notifier->mutex);
+    g_cond_init(&notifier->told);
     notifier->notes = g_async_queue_new_full(g_free);
     notifier->thread = g_thread_new("notifier", run, notifier);
     return notifier;
@@ -94,13 +124,28 @@ gboolean fs_notifier_has_told(const FsNotifier *notifier, guint mark)
     return (gint)((guint)g_atomic_int_get(&notifier->n_told) - mark) >= 0;
 }
 
+void fs_notifier_stop(FsNotifier *notifier)
+{
+    gint64 end = g_get_monotonic_time() + TELL_MAX_US;
+
+    g_mutex_lock(&notifier->mutex);
+    notifier->is_stopped = TRUE;
+    /* A note that takes longer waits in the kernel, which has the file itself by then: that the
+     * number of the descriptor may soon be another's cannot matter to it. */
+    while (notifier->is_telling && g_cond_wait_until(&notifier->told, &notifier->mutex, end))
+        ;
+    g_mutex_unlock(&notifier->mutex);
+}
+
 void fs_notifier_free(FsNotifier *notifier)
 {
     if (!notifier)
         return;
-    push(notifier, NOTE_STOP, 0, 0, "");
+    push(notifier, NOTE_LAST, 0, 0, "");
     g_thread_join(notifier->thread);
     g_async_queue_unref(notifier->notes);
+    g_mutex_clear(&notifier->mutex);
+    g_cond_clear(&notifier->told);
     g_free(notifier);
 }
 

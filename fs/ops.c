@@ -73,7 +73,7 @@ static void run_lookup(FsRequest *request)
     else if (answer == CACHE_ABSENT)
         answer_absent_name(request);
     else
-        fs_conclude(request, answer);
+        fs_conclude(request, answer, ENOENT);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -88,10 +88,8 @@ static void run_getattr(FsRequest *request)
 
     if (answer == CACHE_FOUND)
         fs_answer_attr(request, &attr, fs_view(request->node.kind)->timeout);
-    else if (answer == CACHE_ABSENT)
-        fs_answer_error(request, ESTALE);
     else
-        fs_conclude(request, answer);
+        fs_conclude(request, answer, ESTALE);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -118,9 +116,10 @@ static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 
 static void run_open(FsRequest *request)
 {
+    const FsView *view = fs_view(request->node.kind);
     struct fuse_file_info fi = request->fi;
 
-    if (fs_view(request->node.kind)->next) {
+    if (!view->open) {
         fs_answer_error(request, EISDIR);
         return;
     }
@@ -133,7 +132,7 @@ static void run_open(FsRequest *request)
         fs_answer_error(request, ENOSYS);
         return;
     }
-    fi.keep_cache = fs_node_is_message(request->node);
+    view->open(request, &fi);
     fi.noflush = 1;
     fs_answer_open(request, &fi);
 }
@@ -145,6 +144,9 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    Fs *fs = fuse_req_userdata(req);
+
+    g_hash_table_remove(fs->opened, GSIZE_TO_POINTER(fi->fh));
     fuse_reply_err(req, 0);
 }
 
@@ -195,27 +197,28 @@ static void run_read(FsRequest *request)
         return;
     }
     if (is_refused(request)) {
+        request->fs->n_refused++;
         fs_answer_error(request, EACCES);
         return;
     }
     if (is_size_in_flux(request)) {
-        fs_answer_error(request, EIO);
+        g_set_error(&request->error, MAIL_ERROR, MAIL_ERROR_SERVER,
+                    "the message has another size than the server told; read it again");
+        fs_conclude(request, CACHE_FAILED, ESTALE);
         return;
     }
     slices = cache_slices_new();
     answer = view->read(request, request->node, (guint64)request->offset, request->size, slices);
     if (answer == CACHE_FOUND)
         fs_answer_slices(request, slices);
-    else if (answer == CACHE_ABSENT)
-        fs_answer_error(request, ESTALE);
     else
-        fs_conclude(request, answer);
+        fs_conclude(request, answer, ESTALE);
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                     struct fuse_file_info *fi)
 {
-    fs_request_start(req, "read", run_read, ino, NULL, size, offset, NULL);
+    fs_request_start(req, "read", run_read, ino, NULL, size, offset, fi);
 }
 
 /* --- directories --- */
@@ -250,7 +253,7 @@ static void run_opendir(FsRequest *request)
         answer = cache_box_is_fresh(request->fs->cache, box->id, FRESH_US, &request->want,
                                     &request->error);
     if (answer != CACHE_FOUND) {
-        fs_conclude(request, answer);
+        fs_conclude(request, answer, ESTALE);
         return;
     }
     /* What changes in a mailbox, the notifier tells. */
@@ -327,24 +330,29 @@ static CacheAnswer add_children(Listing *listing)
     }
 }
 
+/* One page. */
+static CacheAnswer fill(Listing *listing)
+{
+    return add_dots(listing) ? add_children(listing) : CACHE_FOUND;
+}
+
 static void list(FsRequest *request, gboolean plus)
 {
     g_autofree char *bytes = NULL;
     Listing listing = {.request = request, .plus = plus};
-    CacheAnswer answer = CACHE_FOUND;
+    CacheAnswer answer;
 
     if (is_no_dir(request))
         return;
     request->size = MIN(request->size, LISTING_MAX);
     listing.bytes = bytes = g_malloc(request->size);
-    if (add_dots(&listing))
-        answer = add_children(&listing);
+    answer = fill(&listing);
     /* What is here is told before the rest is waited for. */
     if (listing.len || answer == CACHE_FOUND || answer == CACHE_ABSENT) {
         g_clear_error(&request->error);
         fs_answer_bytes(request, bytes, listing.len);
     } else {
-        fs_conclude(request, answer);
+        fs_conclude(request, answer, ESTALE);
     }
 }
 
@@ -385,7 +393,7 @@ static void run_statfs(FsRequest *request)
     else
         cache_quota_known(request->fs->cache, &quota);
     if (answer == CACHE_WAIT) {
-        fs_conclude(request, answer);
+        fs_conclude(request, answer, 0);
         return;
     }
     st.f_blocks = quota.is_known && quota.limit ? quota.limit / 4096 : (fsblkcnt_t)1 << 38;

@@ -15,7 +15,6 @@ typedef struct FsRequest FsRequest;
 struct Fs {
     Cache *cache;
     FsOptions options;
-    char *source;
     struct fuse_session *session;
     struct fuse_buf buffer;
     gboolean is_mounted;
@@ -26,8 +25,11 @@ struct Fs {
     FsFailures *failures;
     GHashTable *shown; /* generations of which the kernel may know names */
     GHashTable
-        *resized; /* messages whose new size the kernel may not know: key -> notifier's mark */
-    char *status; /* the text of .mailfs/status as it was last looked at */
+        *resized;   /* messages whose new size the kernel may not know: key -> notifier's mark */
+    GBytes *status; /* the text of .mailfs/status as it was last looked at */
+    GHashTable *opened; /* that text as each of its readers opened it, by file handle */
+    gsize last_handle;
+    guint n_refused; /* reads that the guard refused */
     uid_t uid;
     gid_t gid;
 };
@@ -45,8 +47,8 @@ struct FsRequest {
     char *name;  /* of lookup and xattrs */
     gsize size;
     off_t offset;
-    struct fuse_file_info fi;
-    guint64 first_size; /* of the message, when the read began */
+    struct fuse_file_info fi; /* of open, opendir and read */
+    guint64 first_size;       /* of the message, when the read began */
 
     guint64 want;   /* set with CACHE_WAIT */
     GError *error;  /* set with CACHE_FAILED */
@@ -61,8 +63,8 @@ struct FsRequest {
 void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
                       fuse_ino_t ino, const char *name, gsize size, off_t offset,
                       const struct fuse_file_info *fi);
-/* Ends a run by what the cache said: parks it, or answers ENOENT or the error. */
-void fs_conclude(FsRequest *request, CacheAnswer answer);
+/* Ends a run for which the cache did not find all: parks it, or answers the error, or @absent. */
+void fs_conclude(FsRequest *request, CacheAnswer answer, int absent);
 /* Each answers and frees the request. */
 void fs_answer_error(FsRequest *request, int code);
 void fs_answer_entry(FsRequest *request, const struct fuse_entry_param *entry);
@@ -99,6 +101,8 @@ typedef struct {
     FsNode (*parent)(Fs *fs, FsNode node);
     /* Size, times and link count; the rest comes from the row. */
     CacheAnswer (*attr)(FsRequest *request, FsNode node, struct stat *attr);
+    /* Says what the kernel may keep of a file.  Not called under -o ro. */
+    void (*open)(FsRequest *request, struct fuse_file_info *fi);
     /* Adds GBytes. */
     CacheAnswer (*read)(FsRequest *request, FsNode node, guint64 offset, gsize size,
                         GPtrArray *ret_slices);
@@ -138,6 +142,8 @@ void fs_run_listxattr(FsRequest *request);
 /* --- notify.c: telling the kernel what changed, from a thread of its own --- */
 
 FsNotifier *fs_notifier_new(struct fuse_session *session);
+/* Before the unmount: from then on nothing is told, so that nobody uses the closed descriptor. */
+void fs_notifier_stop(FsNotifier *notifier);
 /* After the unmount; waits for the thread. */
 void fs_notifier_free(FsNotifier *notifier);
 void fs_notify_inode(FsNotifier *notifier, guint64 ino);
@@ -164,11 +170,14 @@ FsFailures *fs_failures_new(void);
 void fs_failures_free(FsFailures *failures);
 void fs_failures_add(FsFailures *failures, const char *text);
 void fs_failures_print(const FsFailures *failures, GString *out);
+/* Callers choose names and servers choose texts: neither may begin a line or move the cursor.
+ * Newly allocated. */
+char *fs_one_line(const char *text);
 
 /* --- status.c --- */
 
-/* The text of .mailfs/status now. */
-char *fs_status_text(Fs *fs);
+/* The text of .mailfs/status now; yours. */
+GBytes *fs_status_text(Fs *fs);
 
 /* --- guard.c --- */
 

@@ -20,6 +20,27 @@ static void request_free(FsRequest *request)
     g_free(request);
 }
 
+/* "lookup INBOX/u1.eml", in one line. */
+static char *describe(const FsRequest *request)
+{
+    g_autofree char *path = fs_node_path(request->fs, request->node);
+    g_autofree char *text =
+        g_strconcat(request->verb, " ", path, request->name ? "/" : NULL, request->name, NULL);
+
+    return fs_one_line(text);
+}
+
+/* @code: what it came to, or 0. */
+static void log_call(const FsRequest *request, int code)
+{
+    g_autofree char *call = NULL;
+
+    if (!request->fs->options.is_debug)
+        return;
+    call = describe(request);
+    g_debug("%s%s%s", call, code ? ": " : "", code ? g_strerror(code) : "");
+}
+
 void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
                       fuse_ino_t ino, const char *name, gsize size, off_t offset,
                       const struct fuse_file_info *fi)
@@ -42,6 +63,7 @@ void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *r
         fs_answer_error(request, ESTALE);
         return;
     }
+    log_call(request, 0);
     run(request);
 }
 
@@ -57,9 +79,8 @@ static void answered(FsRequest *request, int result)
 
 void fs_answer_error(FsRequest *request, int code)
 {
-    if (request->fs->options.is_debug && code)
-        g_debug("%s %" G_GUINT64_FORMAT " %s: %s", request->verb, (guint64)request->ino,
-                request->name ? request->name : "", g_strerror(code));
+    if (code)
+        log_call(request, code);
     answered(request, fuse_reply_err(request->req, code));
 }
 
@@ -108,10 +129,8 @@ void fs_answer_xattr_size(FsRequest *request, gsize size)
 
 static void fail(FsRequest *request, const GError *error)
 {
-    g_autofree char *path = fs_node_path(request->fs, request->node);
-    g_autofree char *line =
-        g_strdup_printf("%s %s%s%s: %s", request->verb, path, request->name ? "/" : "",
-                        request->name ? request->name : "", error->message);
+    g_autofree char *call = describe(request),
+                    *line = g_strdup_printf("%s: %s", call, error->message);
     int code = fs_errno(error);
 
     fs_failures_add(request->fs->failures, line);
@@ -167,14 +186,14 @@ static void park(FsRequest *request)
         fuse_req_interrupt_func(request->req, on_interrupt, request);
 }
 
-void fs_conclude(FsRequest *request, CacheAnswer answer)
+void fs_conclude(FsRequest *request, CacheAnswer answer, int absent)
 {
-    switch (answer) {
-    case CACHE_WAIT: park(request); return;
-    case CACHE_FAILED: fail(request, request->error); return;
-    case CACHE_ABSENT:
-    case CACHE_FOUND: fs_answer_error(request, answer == CACHE_FOUND ? 0 : ENOENT); return;
-    }
+    if (answer == CACHE_WAIT)
+        park(request);
+    else if (answer == CACHE_FAILED)
+        fail(request, request->error);
+    else
+        fs_answer_error(request, absent);
 }
 
 void fs_requests_end(Fs *fs, int code)

@@ -47,7 +47,7 @@ static gboolean on_readable(int fd, GIOCondition condition, gpointer data)
 static struct fuse_session *make_session(Fs *fs)
 {
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-    g_autofree char *fsname = g_strconcat("fsname=", fs->source, NULL);
+    g_autofree char *fsname = g_strconcat("fsname=", fs->options.source, NULL);
     const char *others = fs->options.allow_other ? ",allow_other,default_permissions" : "";
     g_autofree char *options = NULL;
     struct fuse_session *session = NULL;
@@ -71,12 +71,12 @@ Fs *fs_new(Cache *cache, const FsOptions *options, GError **error)
 
     fs->cache = cache;
     fs->options = *options;
-    fs->source = g_strdup(options->source);
-    fs->options.source = fs->source;
+    fs->options.source = g_intern_string(options->source);
     fs->uid = getuid();
     fs->gid = getgid();
     fs->failures = fs_failures_new();
     fs->shown = g_hash_table_new(NULL, NULL);
+    fs->opened = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref);
     fs->resized = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     fs->session = make_session(fs);
     if (!fs->session) {
@@ -139,6 +139,8 @@ void fs_free(Fs *fs)
     g_clear_handle_id(&fs->fd_source, g_source_remove);
     g_clear_handle_id(&fs->ended_source, g_source_remove);
     fs_requests_end(fs, ENODEV);
+    if (fs->notifier)
+        fs_notifier_stop(fs->notifier);
     if (fs->is_mounted)
         fuse_session_unmount(fs->session);
     fs_notifier_free(fs->notifier);
@@ -149,7 +151,7 @@ void fs_free(Fs *fs)
     g_hash_table_unref(fs->shown);
     g_hash_table_unref(fs->resized);
     free(fs->buffer.mem);
-    g_free(fs->status);
-    g_free(fs->source);
+    g_hash_table_unref(fs->opened);
+    g_clear_pointer(&fs->status, g_bytes_unref);
     g_free(fs);
 }

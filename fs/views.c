@@ -96,20 +96,24 @@ static gboolean lookup_child_box(FsRequest *request, FsNode dir, const char *nam
     return TRUE;
 }
 
+/* The node of a message of which the kernel is going to know a name. */
+static FsNode show_message(Fs *fs, FsKind kind, guint32 generation, guint32 uid)
+{
+    g_hash_table_add(fs->shown, GUINT_TO_POINTER(generation));
+    return (FsNode){kind, generation, uid};
+}
+
 static CacheAnswer lookup_message(FsRequest *request, FsNode dir, FsKind kind, guint32 uid,
                                   FsNode *ret_child)
 {
     CacheMessage message;
     CacheAnswer answer = cache_find_message(request->fs->cache, dir.number, uid, &message,
                                             &request->want, &request->error);
-    const CacheBox *box;
 
-    if (answer != CACHE_FOUND)
-        return answer;
-    box = cache_box(request->fs->cache, dir.number);
-    g_hash_table_add(request->fs->shown, GUINT_TO_POINTER(box->generation));
-    *ret_child = (FsNode){kind, box->generation, uid};
-    return CACHE_FOUND;
+    if (answer == CACHE_FOUND)
+        *ret_child = show_message(request->fs, kind,
+                                  cache_box(request->fs->cache, dir.number)->generation, uid);
+    return answer;
 }
 
 static CacheAnswer box_lookup(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
@@ -184,9 +188,8 @@ static CacheAnswer next_message(FsRequest *request, FsNode dir, guint64 cookie, 
     if (answer != CACHE_FOUND)
         return answer;
     box = cache_box(request->fs->cache, dir.number);
-    g_hash_table_add(request->fs->shown, GUINT_TO_POINTER(box->generation));
-    ret_entry->node =
-        (FsNode){is_by_uid ? FS_KIND_UID_MESSAGE : FS_KIND_MESSAGE, box->generation, message.uid};
+    ret_entry->node = show_message(request->fs, is_by_uid ? FS_KIND_UID_MESSAGE : FS_KIND_MESSAGE,
+                                   box->generation, message.uid);
     ret_entry->cookie = COOKIE_MESSAGES | (guint32)(0 - message.uid);
     if (is_by_uid)
         g_snprintf(ret_entry->name, sizeof ret_entry->name, "%u.eml", message.uid);
@@ -253,6 +256,11 @@ static CacheAnswer message_attr(FsRequest *request, FsNode node, struct stat *at
     return CACHE_FOUND;
 }
 
+static void message_open(FsRequest *request, struct fuse_file_info *fi)
+{
+    fi->keep_cache = 1;
+}
+
 static CacheAnswer message_read(FsRequest *request, FsNode node, guint64 offset, gsize size,
                                 GPtrArray *ret_slices)
 {
@@ -310,40 +318,56 @@ static CacheAnswer status_attr(FsRequest *request, FsNode node, struct stat *att
     Fs *fs = request->fs;
     gint64 now = g_get_real_time();
 
-    g_free(fs->status);
+    g_clear_pointer(&fs->status, g_bytes_unref);
     fs->status = fs_status_text(fs);
     attr->st_nlink = 1;
-    attr->st_size = (off_t)strlen(fs->status);
+    attr->st_size = (off_t)g_bytes_get_size(fs->status);
     /* A new time each time, so that the kernel drops the pages of the last look. */
     attr->st_mtim = (struct timespec){now / G_USEC_PER_SEC, (now % G_USEC_PER_SEC) * 1000};
     attr->st_ctim = attr->st_atim = attr->st_mtim;
     return CACHE_FOUND;
 }
 
+/* Each reader gets one text from beginning to end, whatever size was told meanwhile. */
+static void status_open(FsRequest *request, struct fuse_file_info *fi)
+{
+    Fs *fs = request->fs;
+
+    fi->fh = ++fs->last_handle;
+    fi->direct_io = 1;
+    g_hash_table_insert(fs->opened, GSIZE_TO_POINTER(fi->fh), fs_status_text(fs));
+}
+
 static CacheAnswer status_read(FsRequest *request, FsNode node, guint64 offset, gsize size,
                                GPtrArray *ret_slices)
 {
-    gsize len = request->fs->status ? strlen(request->fs->status) : 0;
+    GBytes *text = g_hash_table_lookup(request->fs->opened, GSIZE_TO_POINTER(request->fi.fh));
+    gsize len;
 
+    /* Under -o ro nobody opens. */
+    if (!text)
+        text = request->fs->status;
+    len = text ? g_bytes_get_size(text) : 0;
     if (offset < len)
-        g_ptr_array_add(ret_slices,
-                        g_bytes_new(request->fs->status + offset, MIN(size, len - offset)));
+        g_ptr_array_add(ret_slices, g_bytes_new_from_bytes(text, offset, MIN(size, len - offset)));
     return CACHE_FOUND;
 }
 
 /* --- the table --- */
 
-#define DIR  (S_IFDIR | 0500)
-#define FILE (S_IFREG | 0400)
+#define DIR           (S_IFDIR | 0500)
+#define FILE          (S_IFREG | 0400)
+#define MESSAGE_FUNCS message_parent, message_attr, message_open, message_read
 
 static const FsView views[FS_N_KINDS] = {
-    [FS_KIND_BOX] = {DIR, LONG, box_lookup, box_next, box_parent, box_attr, NULL},
-    [FS_KIND_MESSAGE] = {FILE, LONG, NULL, NULL, message_parent, message_attr, message_read},
-    [FS_KIND_ALIAS] = {FILE, LONG, NULL, NULL, message_parent, message_attr, message_read},
-    [FS_KIND_CONTROL] = {DIR, 0, control_lookup, control_next, control_parent, control_attr, NULL},
-    [FS_KIND_STATUS] = {FILE, 0, NULL, NULL, control_parent, status_attr, status_read},
-    [FS_KIND_UID_BOX] = {DIR, LONG, uid_box_lookup, box_next, box_parent, box_attr, NULL},
-    [FS_KIND_UID_MESSAGE] = {FILE, LONG, NULL, NULL, message_parent, message_attr, message_read},
+    [FS_KIND_BOX] = {DIR, LONG, box_lookup, box_next, box_parent, box_attr, NULL, NULL},
+    [FS_KIND_MESSAGE] = {FILE, LONG, NULL, NULL, MESSAGE_FUNCS},
+    [FS_KIND_ALIAS] = {FILE, LONG, NULL, NULL, MESSAGE_FUNCS},
+    [FS_KIND_CONTROL] = {DIR, 0, control_lookup, control_next, control_parent, control_attr, NULL,
+                         NULL},
+    [FS_KIND_STATUS] = {FILE, 0, NULL, NULL, control_parent, status_attr, status_open, status_read},
+    [FS_KIND_UID_BOX] = {DIR, LONG, uid_box_lookup, box_next, box_parent, box_attr, NULL, NULL},
+    [FS_KIND_UID_MESSAGE] = {FILE, LONG, NULL, NULL, MESSAGE_FUNCS},
 };
 
 const FsView *fs_view(FsKind kind)

@@ -115,7 +115,7 @@ void fs_run_getxattr(FsRequest *request)
         return;
     }
     if (nth < 0 || !fs_node_message(fs, request->node, &message)) {
-        fs_answer_error(request, ENODATA);
+        fs_answer_error(request, nth >= 0 && fs_node_is_message(request->node) ? ESTALE : ENODATA);
         return;
     }
     envelope = cache_dup_envelope(fs->cache, request->node.number, request->node.uid);
@@ -136,8 +136,12 @@ void fs_run_listxattr(FsRequest *request)
     g_autoptr(MailEnvelope) envelope = NULL;
     CacheMessage message;
 
-    if (fs_node_message(request->fs, request->node, &message))
+    if (fs_node_message(request->fs, request->node, &message)) {
         envelope = cache_dup_envelope(request->fs->cache, request->node.number, request->node.uid);
+    } else if (fs_node_is_message(request->node)) {
+        fs_answer_error(request, ESTALE);
+        return;
+    }
     for (gsize i = 0; envelope && i < G_N_ELEMENTS(xattrs); i++) {
         g_autofree char *text = xattrs[i].text(request->fs, &message, envelope, xattrs[i].field);
 

@@ -203,6 +203,16 @@ static void test_no_such_xattr(Mount *mount, gconstpointer data)
     }
 }
 
+static void test_xattrs_of_what_is_gone(Mount *mount, gconstpointer data)
+{
+    const struct fuse_getxattr_in arg = {.size = 1000};
+    guint64 ino = mount_ino(mount, "INBOX/u2.eml");
+
+    fakebackend_expunge(mount->backend, mount->inbox, 2);
+    assert_code(mount_call(mount, FUSE_GETXATTR, ino, &arg, sizeof arg, "user.mail.uid"), ESTALE);
+    assert_code(mount_call(mount, FUSE_LISTXATTR, ino, &arg, sizeof arg, NULL), ESTALE);
+}
+
 static void test_listxattr(Mount *mount, gconstpointer data)
 {
     static const char few[] = "user.mail.uid\0user.mail.from\0user.mail.to\0user.mail.subject";
@@ -232,5 +242,6 @@ int main(int argc, char **argv)
     mount_test("/xattr/get", NULL, test_getxattr);
     mount_test("/xattr/absent", NULL, test_no_such_xattr);
     mount_test("/xattr/list", NULL, test_listxattr);
+    mount_test("/xattr/gone", NULL, test_xattrs_of_what_is_gone);
     return g_test_run();
 }

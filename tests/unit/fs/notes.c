@@ -158,6 +158,17 @@ static void test_many_are_told_in_order(Mount *mount, gconstpointer data)
     }
 }
 
+/* After the unmount the number of the kernel's descriptor may be another file's. */
+static void test_nothing_is_told_after_the_stop(Mount *mount, gconstpointer data)
+{
+    show_inbox(mount);
+    fs_notifier_stop(mount->fs->notifier);
+    fakebackend_deliver(mount->backend, mount->inbox, 4);
+    mount_end(mount); /* the notifier has had all notes by then */
+    fakekernel_settle(mount->kernel);
+    g_assert_cmpuint(mount->kernel->notes.length, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -173,6 +184,7 @@ int main(int argc, char **argv)
     mount_test("/notes/same-mailboxes", NULL, test_same_mailboxes);
     mount_test("/notes/mailbox-replaced", NULL, test_mailbox_replaced);
     mount_test("/notes/while-parked", NULL, test_while_parked);
+    mount_test("/notes/stopped", NULL, test_nothing_is_told_after_the_stop);
     mount_test("/notes/many", NULL, test_many_are_told_in_order);
     return g_test_run();
 }

@@ -8,11 +8,10 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define BIG      200000 /* four blocks, the last one short */
-#define HUGE     4000000
-#define FAR      3000000 /* in it: too far from its beginning to be read ahead */
-#define WHOLE    (128 * 1024)
-#define IMPOLITE "tumblerd" /* a thumbnailer that the guard knows */
+#define BIG   200000 /* four blocks, the last one short */
+#define HUGE  4000000
+#define FAR   3000000 /* in it: too far from its beginning to be read ahead */
+#define WHOLE (128 * 1024)
 
 /* A message of INBOX, 4 by UID, of @size bytes, told to have @size_told; the number is returned. */
 static guint64 big_message(Mount *mount, guint64 size, guint64 size_told)
@@ -200,6 +199,7 @@ static void test_grown_by_blocks(Mount *mount, gconstpointer data)
     guint64 ino = big_message(mount, BIG, 900);
 
     assert_code(mount_read(mount, ino, 0, WHOLE), EIO);
+    g_free(mount_take_notes(mount));
     g_assert_cmpuint(mount_getattr(mount, ino)->size, ==, BIG);
     check_read(mount, ino, 0, WHOLE, WHOLE);
 }
@@ -215,6 +215,16 @@ static void test_shrunk(Mount *mount, gconstpointer data)
     g_assert_nonnull(strstr(notes, "inode INBOX/u4.eml\n"));
     g_assert_cmpuint(mount_getattr(mount, ino)->size, ==, 70000);
     check_read(mount, ino, 0, WHOLE, 70000);
+}
+
+static void test_changed_size_is_in_status(Mount *mount, gconstpointer data)
+{
+    g_autofree char *status = NULL;
+
+    assert_code(mount_read(mount, big_message(mount, 60000, 900), 0, WHOLE), EIO);
+    status = mount_read_text(mount, ".mailfs/status");
+    g_assert_nonnull(strstr(status, "Z read INBOX/u4.eml: the message has another size than the "
+                                    "server told; read it again\n"));
 }
 
 /* From then on a size is told only of what is here. */
@@ -334,6 +344,34 @@ static void test_open(Mount *mount, gconstpointer data)
     assert_code(mount_read(mount, mount_ino(mount, "INBOX"), 0, 4096), EISDIR);
 }
 
+static const FakeAnswer *read_handle(Mount *mount, guint64 ino, guint64 handle, guint64 offset)
+{
+    const struct fuse_read_in arg = {.fh = handle, .offset = offset, .size = 4096};
+
+    return mount_call(mount, FUSE_READ, ino, &arg, sizeof arg, NULL);
+}
+
+/* What a reader has opened stays as it was, whatever happens and whoever else looks. */
+static void test_status_stays_as_it_was_opened(Mount *mount, gconstpointer data)
+{
+    guint64 ino = mount_ino(mount, ".mailfs/status"), message = mount_ino(mount, "INBOX/u2.eml");
+    const FakeAnswer *answer = mount_open(mount, FUSE_OPEN, ino, O_RDONLY);
+    const struct fuse_open_out *opened = (gconstpointer)answer->bytes;
+    const struct fuse_release_in closed = {.fh = opened->fh};
+    const FakeAnswer *before, *after;
+
+    g_assert_true(opened->open_flags & FOPEN_DIRECT_IO);
+    before = read_handle(mount, ino, opened->fh, 0);
+    fakebackend_go_offline(mount->backend, MAIL_ERROR_OFFLINE, "connection refused");
+    assert_code(mount_read(mount, message, 0, 4096), EHOSTUNREACH);
+    g_assert_cmpuint(mount_getattr(mount, ino)->size, >, before->len);
+    assert_code(mount_open(mount, FUSE_OPEN, ino, O_RDONLY), 0);
+    after = read_handle(mount, ino, opened->fh, 0);
+    g_assert_cmpmem(before->bytes, before->len, after->bytes, after->len);
+    g_assert_cmpuint(read_handle(mount, ino, opened->fh, before->len)->len, ==, 0);
+    assert_code(mount_call(mount, FUSE_RELEASE, ino, &closed, sizeof closed, NULL), 0);
+}
+
 static void test_release(Mount *mount, gconstpointer data)
 {
     const struct fuse_release_in arg = {0};
@@ -355,6 +393,17 @@ static void test_open_read_only(Mount *mount, gconstpointer data)
     assert_code(mount_call(mount, FUSE_FLUSH, ino, &arg, sizeof arg, NULL), ENOSYS);
 }
 
+/* The reader gets what was there when the file was last looked at. */
+static void test_status_without_open(Mount *mount, gconstpointer data)
+{
+    g_autofree char *before = mount_read_text(mount, ".mailfs/status"), *after = NULL;
+
+    fakebackend_go_offline(mount->backend, MAIL_ERROR_OFFLINE, "connection refused");
+    after = mount_read_text(mount, ".mailfs/status");
+    g_assert_nonnull(strstr(before, "state: online\n"));
+    g_assert_nonnull(strstr(after, "state: offline: connection refused\n"));
+}
+
 /* --- the guard --- */
 
 typedef struct {
@@ -362,17 +411,18 @@ typedef struct {
     GSubprocess *process;
 } Thumbnailer;
 
-/* A process that is called like one and waits. */
-static void thumbnailer_start(Thumbnailer *thumbnailer, Mount *mount)
+/* A process that is called like one and waits, with an argument that says what it is at. */
+static void thumbnailer_start(Thumbnailer *thumbnailer, Mount *mount, const char *name,
+                              const char *task)
 {
     g_autoptr(GFile) cat = g_file_new_for_path("/bin/cat");
     g_autoptr(GFile) copy = NULL;
 
-    thumbnailer->path = g_build_filename(mount->dir, IMPOLITE, NULL);
+    thumbnailer->path = g_build_filename(mount->dir, name, NULL);
     copy = g_file_new_for_path(thumbnailer->path);
     g_assert_true(g_file_copy(cat, copy, G_FILE_COPY_NONE, NULL, NULL, NULL, NULL));
     thumbnailer->process =
-        g_subprocess_new(G_SUBPROCESS_FLAGS_STDIN_PIPE, NULL, thumbnailer->path, NULL);
+        g_subprocess_new(G_SUBPROCESS_FLAGS_STDIN_PIPE, NULL, thumbnailer->path, "-", task, NULL);
     g_assert_nonnull(thumbnailer->process);
     mount->kernel->pid = atoi(g_subprocess_get_identifier(thumbnailer->process));
 }
@@ -382,6 +432,7 @@ static void thumbnailer_stop(Thumbnailer *thumbnailer)
     g_subprocess_force_exit(thumbnailer->process);
     g_subprocess_wait(thumbnailer->process, NULL, NULL);
     g_object_unref(thumbnailer->process);
+    (void)g_unlink(thumbnailer->path);
     g_free(thumbnailer->path);
 }
 
@@ -393,7 +444,7 @@ static void test_guard(Mount *mount, gconstpointer data)
     Thumbnailer thumbnailer;
 
     check_read(mount, ino, 0, 4096, 4096);
-    thumbnailer_start(&thumbnailer, mount);
+    thumbnailer_start(&thumbnailer, mount, "tumblerd", NULL);
     check_read(mount, ino, 10, 4096, 4096);
     assert_code(mount_read(mount, ino, FAR, 4096), EACCES);
     assert_code(mount_read(mount, mount_ino(mount, ".mailfs/status"), 0, 4096), 0);
@@ -403,6 +454,44 @@ static void test_guard(Mount *mount, gconstpointer data)
     g_assert_no_errno(g_unlink(thumbnailer.path));
     assert_code(mount_read(mount, ino, FAR, 4096), EACCES);
     thumbnailer_stop(&thumbnailer);
+}
+
+/* One program of KDE's does both: it copies files, and it makes thumbnails of them. */
+static void test_guard_tells_copies_from_thumbnails(Mount *mount, gconstpointer data)
+{
+    static const struct {
+        const char *name, *task;
+        int code;
+    } rows[] = {
+        {"kioslave5", "/usr/lib/kf5/kio/thumbnail.so", EACCES},
+        {"kioworker", "thumbnail", EACCES},
+        {"kioslave5", "/usr/lib/kf5/kio/file.so", 0},
+        {"kioworker", NULL, 0},
+    };
+    guint64 ino = big_message(mount, HUGE, HUGE);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Thumbnailer thumbnailer;
+
+        thumbnailer_start(&thumbnailer, mount, rows[i].name, rows[i].task);
+        assert_code(mount_read(mount, ino, FAR, 4096), rows[i].code);
+        thumbnailer_stop(&thumbnailer);
+    }
+}
+
+static void test_refusals_are_in_status(Mount *mount, gconstpointer data)
+{
+    guint64 ino = big_message(mount, BIG, BIG);
+    g_autofree char *before = mount_read_text(mount, ".mailfs/status"), *after = NULL;
+    Thumbnailer thumbnailer;
+
+    g_assert_nonnull(strstr(before, "\nrefused by the guard: 0\n"));
+    thumbnailer_start(&thumbnailer, mount, "tumblerd", NULL);
+    for (guint i = 0; i < 3; i++)
+        assert_code(mount_read(mount, ino, 0, 4096), EACCES);
+    thumbnailer_stop(&thumbnailer);
+    after = mount_read_text(mount, ".mailfs/status");
+    g_assert_nonnull(strstr(after, "\nrefused by the guard: 3\n"));
 }
 
 static void test_guard_lets_others_read(Mount *mount, gconstpointer data)
@@ -417,7 +506,7 @@ static void test_guard_off(Mount *mount, gconstpointer data)
     guint64 ino = big_message(mount, BIG, BIG);
     Thumbnailer thumbnailer;
 
-    thumbnailer_start(&thumbnailer, mount);
+    thumbnailer_start(&thumbnailer, mount, "tumblerd", NULL);
     check_read(mount, ino, 0, 4096, 4096);
     thumbnailer_stop(&thumbnailer);
 }
@@ -448,12 +537,17 @@ int main(int argc, char **argv)
     mount_test("/reading/failures-in-status", NULL, test_failures_are_in_status);
     mount_test("/reading/failures-are-lines", NULL, test_failures_are_one_line_each);
     mount_test("/open/usual", NULL, test_open);
+    mount_test("/open/status", NULL, test_status_stays_as_it_was_opened);
     mount_test("/open/release", NULL, test_release);
+    mount_test("/open/status-read-only", &read_only, test_status_without_open);
     mount_test("/open/read-only", &read_only, test_open_read_only);
     mount_test("/guard/on", &guarded, test_guard);
+    mount_test("/guard/copies", &guarded, test_guard_tells_copies_from_thumbnails);
+    mount_test("/guard/status", &guarded, test_refusals_are_in_status);
     mount_test("/guard/others", &guarded, test_guard_lets_others_read);
     mount_test("/guard/off", NULL, test_guard_off);
     mount_test("/sizes/grown-by-blocks", NULL, test_grown_by_blocks);
+    mount_test("/sizes/status", NULL, test_changed_size_is_in_status);
     mount_test("/ahead/first-block", NULL, test_first_block_alone);
     return g_test_run();
 }
