@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +34,7 @@ static void wait_for_child(pid_t child, int fd)
 void background_fork(void)
 {
     int fds[2];
-    pid_t child;
+    pid_t parent = getpid(), child;
 
     if (pipe2(fds, O_CLOEXEC) < 0 || (child = fork()) < 0) {
         perror("mailfs: go to the background");
@@ -44,7 +46,10 @@ void background_fork(void)
     }
     close(fds[0]);
     parent_fd = fds[1];
-    setsid();
+    /* Until the mount is there, whoever ends the parent means us. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(EXIT_FAILURE);
 }
 
 void background_succeeded(void)
@@ -53,6 +58,8 @@ void background_succeeded(void)
 
     if (parent_fd < 0)
         return;
+    prctl(PR_SET_PDEATHSIG, 0);
+    setsid();
     if (chdir("/") < 0)
         g_debug("cannot leave the directory");
     null = open("/dev/null", O_RDWR | O_CLOEXEC);

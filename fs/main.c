@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fs/background.h"
 #include "fs/fs.h"
@@ -75,6 +76,16 @@ static NetSecret *get_secret(const Options *options, const char *url, GError **e
     return secret;
 }
 
+/* A child does not inherit that memory is locked.  Takes @secret, returns a copy that is. */
+static NetSecret *lock_again(NetSecret *secret)
+{
+    const char *text = net_secret_peek(secret);
+    NetSecret *copy = net_secret_new(text, strlen(text), "the password", NULL);
+
+    net_secret_unref(secret);
+    return copy;
+}
+
 static Cache *open_cache(const Program *program, GError **error)
 {
     g_autofree char *dir = program->options->cache_dir
@@ -99,7 +110,7 @@ static gboolean prepare(Program *program, GError **error)
         return FALSE;
     program->url = mail_account_dup_url(program->account);
     program->mountpoint = mountpoint_prepare(options->mountpoint, error);
-    if (!program->mountpoint)
+    if (!program->mountpoint || (options->allow_other && !mountpoint_check_others(error)))
         return FALSE;
     if (program->account->security != MAIL_SECURITY_NONE) {
         program->trust = net_trust_new(options->ca_file, options->tls_fingerprint, error);
@@ -141,16 +152,24 @@ static void on_started(const GError *error, gpointer data)
         stop(program, failure);
         return;
     }
-    g_message("mounted %s on %s", program->url, program->mountpoint);
     if (!program->options->is_foreground) {
         background_succeeded();
         log_to_syslog();
     }
+    g_message("mounted %s on %s", program->url, program->mountpoint);
 }
 
 static gboolean on_signal(gpointer data)
 {
-    stop(data, NULL);
+    Program *program = data;
+    g_autoptr(GError) error = NULL;
+
+    if (!program->fs)
+        g_set_error(&error, MAIL_ERROR, MAIL_ERROR_CANCELLED,
+                    "stopped before anything was mounted");
+    /* Ctrl-C brings two signals: one from the terminal, one because the parent has ended. */
+    if (g_main_loop_is_running(program->loop))
+        stop(program, error);
     return G_SOURCE_CONTINUE;
 }
 
@@ -167,6 +186,7 @@ static void run(Program *program)
     };
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     g_unix_signal_add(SIGTERM, on_signal, program);
     g_unix_signal_add(SIGINT, on_signal, program);
     g_unix_signal_add(SIGHUP, on_signal, program);
@@ -183,9 +203,13 @@ static int mount_account(Program *program)
     log_start(program->options->is_verbose, program->options->is_debug);
     mime_init();
     if (!prepare(program, &error))
-        return complain(error, error->code == MAIL_ERROR_INVALID ? EXIT_USAGE : EXIT_FAILURE);
-    if (!program->options->is_foreground)
+        return complain(error, g_error_matches(error, MAIL_ERROR, MAIL_ERROR_INVALID)
+                                   ? EXIT_USAGE
+                                   : EXIT_FAILURE);
+    if (!program->options->is_foreground) {
         background_fork();
+        program->secret = lock_again(program->secret);
+    }
     /* Not before: SQLite's locks do not survive a fork. */
     program->cache = open_cache(program, &error);
     if (!program->cache)

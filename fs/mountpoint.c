@@ -17,11 +17,27 @@ static char *fail(GError **error, const char *path, const char *why)
     return NULL;
 }
 
+static const char *why_not(int code)
+{
+    return code == ENOENT ? "there is no such directory" : g_strerror(code);
+}
+
+/* A slash at the end would have a dead mount asked for its root. */
+static char *without_slashes(const char *path)
+{
+    gsize len = strlen(path);
+
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    return g_strndup(path, len);
+}
+
 /* The path without links; what lies at its end need not answer. */
 static char *make_absolute(const char *path)
 {
-    g_autofree char *parent = g_path_get_dirname(path), *name = g_path_get_basename(path);
-    char *whole = realpath(path, NULL), *real;
+    g_autofree char *bare = without_slashes(path);
+    g_autofree char *parent = g_path_get_dirname(bare), *name = g_path_get_basename(bare);
+    char *whole = realpath(bare, NULL), *real;
     char *result;
 
     if (whole) {
@@ -75,6 +91,19 @@ static gboolean take_away(const char *path)
            status == 0;
 }
 
+gboolean mountpoint_check_others(GError **error)
+{
+    g_autofree char *conf = NULL;
+
+    if (geteuid() == 0 || (g_file_get_contents("/etc/fuse.conf", &conf, NULL, NULL) &&
+                           g_regex_match_simple("^\\s*user_allow_other\\s*(#.*)?$", conf,
+                                                G_REGEX_MULTILINE | G_REGEX_RAW, 0)))
+        return TRUE;
+    g_set_error(error, MAIL_ERROR, MAIL_ERROR_INVALID,
+                "allow_other needs the line user_allow_other in /etc/fuse.conf");
+    return FALSE;
+}
+
 char *mountpoint_prepare(const char *path, GError **error)
 {
     g_autofree char *absolute = NULL;
@@ -84,7 +113,7 @@ char *mountpoint_prepare(const char *path, GError **error)
         return fail(error, path, "there is no such directory");
     absolute = make_absolute(path);
     if (!absolute)
-        return fail(error, path, g_strerror(errno));
+        return fail(error, path, why_not(errno));
     if (stat(absolute, &st) < 0 && errno == ENOTCONN) {
         if (!is_ours(absolute))
             return fail(error, absolute, "another filesystem died there (fusermount3 -u it first)");
@@ -92,11 +121,12 @@ char *mountpoint_prepare(const char *path, GError **error)
             return fail(error, absolute, "a mailfs died there and its mount cannot be taken away");
     }
     if (stat(absolute, &st) < 0)
-        return fail(error, absolute,
-                    errno == ENOENT ? "there is no such directory" : g_strerror(errno));
+        return fail(error, absolute, why_not(errno));
     if (!S_ISDIR(st.st_mode))
         return fail(error, absolute, "it is no directory");
     if (is_ours(absolute))
         return fail(error, absolute, "a mailfs is mounted there already");
+    if (geteuid() != 0 && access(absolute, W_OK) < 0)
+        return fail(error, absolute, "you may not write there, so you may not mount there");
     return g_steal_pointer(&absolute);
 }

@@ -86,13 +86,14 @@ class Home:
 class Mount:
     """A mounted account.  Made when the mount is there, else MountFailed is raised.
 
-    `options` are -o options; those that begin with "-" are given as they are.  After `deadline`
-    seconds the daemon is killed, so that a test that hangs in the mount goes on.  finish() unmounts
-    and complains; call it, or use this as a context manager.
+    `options` are -o options; those that begin with "-" are given as they are.  `called` is what the
+    mountpoint is called on the command line, if not by its path.  After `deadline` seconds the
+    daemon is killed, so that a test that hangs in the mount goes on.  finish() unmounts and
+    complains; call it, or use this as a context manager.
     """
 
     def __init__(self, source: str, *options: str, home: Home, foreground: bool = True,
-                 binary: Path = BINARY, deadline: float = 100):
+                 binary: Path = BINARY, called: Optional[str] = None, deadline: float = 100):
         self.home = home
         self.path = home.mountpoint
         self.foreground = foreground
@@ -100,7 +101,8 @@ class Mount:
         self._expected_code: Optional[int] = 0
         self._finished = False
         self._stderr_path = Path(tempfile.mkstemp(prefix="stderr-", dir=home.path)[1])
-        self._start(self._command(home.binary(binary), source, options))
+        words = self._words(options)
+        self._start([str(home.binary(binary)), *words, source, called or str(self.path)])
         self._watchdog = threading.Timer(deadline, self._expire, (deadline,))
         self._watchdog.daemon = True
         self._watchdog.start()
@@ -184,14 +186,13 @@ class Mount:
         if any(word in said for word in ALARMING):
             self.complaints.append(said[-20_000:])
 
-    def _command(self, binary: Path, source: str, options: tuple[str, ...]) -> list[str]:
+    def _words(self, options: tuple[str, ...]) -> list[str]:
         flags = [option for option in options if option.startswith("-")]
         settings = [option for option in options if not option.startswith("-")]
         if not any(setting.startswith("password_") for setting in settings):
             settings.append(f"password_file={self.home.password_file}")
         settings = [word for setting in settings for word in ("-o", setting)]
-        return [str(binary), *(["-f"] if self.foreground else []), *flags, *settings, source,
-                str(self.path)]
+        return [*(["-f"] if self.foreground else []), *flags, *settings]
 
     def _start(self, command: list[str]) -> None:
         with open(self._stderr_path, "wb") as stderr:

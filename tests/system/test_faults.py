@@ -319,7 +319,8 @@ def test_a_clean_end_without_a_server(account, proxy, mount, begin):
     assert not is_mounted(desk.mounted.path)
 
 
-def test_killed_and_mounted_again(account, proxy, mount, home, user):
+@pytest.mark.parametrize("end", ["", "/"], ids=["plain", "slash"])
+def test_killed_and_mounted_again(account, proxy, mount, home, user, end):
     uids = account.deliver_all([Message(LETTER), Message(FILM)])
     between, shared = proxy(record=True), home(user)
     source = account.url("imap+insecure", between.port)
@@ -330,7 +331,7 @@ def test_killed_and_mounted_again(account, proxy, mount, home, user):
     assert b"not connected" in killed.run("ls", ".").stderr
     seen = len(between.said(from_client=True))
 
-    mounted = mount(source, home=shared)
+    mounted = mount(source, home=shared, called=f"{shared.mountpoint}{end}")
     assert mounted.run("cat", f"INBOX/u{uids[0]}.eml", check=True).stdout == LETTER
     assert b"BODY" not in between.said(from_client=True)[seen:]
     assert mounted.run("cat", f"INBOX/u{uids[1]}.eml", check=True).stdout == FILM
@@ -504,3 +505,24 @@ def test_damaged_and_offline_is_an_error(account, proxy, mount, home):
     flip_data(cache_of(shared))
     refuse(account.server, between)
     assert failure(lambda: read_cold(mounted / "INBOX/u1.eml")) == errno.EHOSTUNREACH
+
+
+# A listing that had to stop.
+
+def test_a_short_listing_is_no_whole_one(account, proxy, mount):
+    """Of a mailbox that was listed in part, the rest is not passed over: neither while the server
+    is away nor, by what the kernel keeps, when it is back."""
+    count = account.bulk(messages.bulk(3000))
+    between = proxy()
+    mounted = mount(account.url("imap+insecure", between.port), f"timeout={TIMEOUT}")
+    inbox = mounted / "INBOX"
+    with os.scandir(inbox) as entries:
+        next(entries)
+    refuse(account.server, between)
+    wait_until(lambda: "state: online" not in (mounted / ".mailfs/status").read_text(), LATE)
+    assert failure(lambda: os.listdir(inbox)) == errno.EHOSTUNREACH
+    assert run(["cp", "-a", inbox, mounted.home.path / "copy"]).returncode != 0
+    between.newcomers("serve")
+    wait_until(lambda: "state: online" in (mounted / ".mailfs/status").read_text(), 15)
+    assert len(os.listdir(inbox)) == count
+    assert inbox.stat().st_mtime_ns % 1_000_000_000

@@ -122,6 +122,14 @@ def test_a_second_mount_reads_the_same_from_its_cache(library, mount, home, prox
     assert passed.bytes_down < 20_000
 
 
+def test_a_limit_to_the_size_of_files(library, mount):
+    """What the cache may not write is read all the same."""
+    mounted = mount(library.account.url())
+    mounted.run("prlimit", f"--pid={mounted.pid}", "--fsize=1000000", check=True)
+    packed = mounted.run("tar", "-c", "INBOX", check=True)
+    assert_same(archived(packed.stdout), library)
+
+
 # Names and dates.
 
 def test_names_are_valid_and_unique(library, mount):

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import socket
 import subprocess
 from datetime import timedelta
@@ -16,8 +17,8 @@ import pytest
 
 import messages
 from citizen import Box, Citizen, Stored
-from mount import BINARY, MountFailed, is_mounted
-from processes import ended, run, wait_until
+from mount import BINARY, RELEASE, MountFailed, is_mounted
+from processes import descendants, ended, run, wait_until
 from script import Peer
 
 LETTER = messages.message()
@@ -161,6 +162,20 @@ def test_mountpoint_does_not_exist(account, refused, home):
         f"mount on {shared.mountpoint}: there is no such directory")
 
 
+def test_mountpoint_in_a_folder_that_does_not_exist(account, refused, home):
+    shared = home()
+    shared.mountpoint = shared.path / "nosuch" / "mail"
+    assert refused(account.url(), home=shared) == (
+        f"mount on {shared.mountpoint}: there is no such directory")
+
+
+def test_mountpoint_that_one_may_not_write_to(account, refused, home, ordinary_user):
+    shared = home(ordinary_user)
+    shared.mountpoint.chmod(0o500)
+    assert refused(account.url(), home=shared) == (
+        f"mount on {shared.mountpoint}: you may not write there, so you may not mount there")
+
+
 def test_mountpoint_is_a_file(account, refused, home):
     shared = home()
     shared.mountpoint.rmdir()
@@ -206,6 +221,7 @@ def test_mountpoint_with_a_strange_name(account, home):
     (["-o", "timeuot=3", "imaps://a@b", "."], 'unknown option "timeuot": did you mean "timeout"?'),
     (["-o", "whatever", "imaps://a@b", "."],
      'unknown option "whatever" (mailfs --help lists them)'),
+    (["-o", "uid=1000", "imaps://a@b", "."], 'unknown option "uid" (mailfs --help lists them)'),
     (["-q", "imaps://a@b", "."], 'unknown option "-q" (mailfs --help lists them)'),
     (["--fast", "imaps://a@b", "."], 'unknown option "--fast" (mailfs --help lists them)'),
     (["-o", "timeout=0", "imaps://a@b", "."],
@@ -373,6 +389,16 @@ def test_password_is_nowhere_to_be_seen(script, mount, home, citizen, how):
     assert b"EXAMINE" in seen["log"]
 
 
+@pytest.mark.parametrize("foreground", [True, False])
+def test_password_is_never_swapped_out(account, mount, foreground):
+    """Asks the release, because sanitizers do not let a program lock memory."""
+    if not RELEASE.exists():
+        pytest.skip(f"there is no {RELEASE}: tests/run builds it")
+    mounted = mount(account.url(), foreground=foreground, binary=RELEASE)
+    status = Path(f"/proc/{mounted.pid}/status").read_text()
+    assert int(re.search(r"^VmLck:\s+(\d+) kB$", status, re.MULTILINE)[1]) > 0
+
+
 def test_no_core_dumps(account, mount):
     limits = Path(f"/proc/{mount(account.url()).pid}/limits").read_text()
     assert re.search(r"Max core file size +0 +0 ", limits)
@@ -397,10 +423,46 @@ def test_background_lets_go_of_its_parent(account, home):
     options = f"password_file={shared.password_file},ca_file={account.server.authority.ca}"
     done = start(shared, "-o", options, account.url(), str(shared.mountpoint))  # waits for the EOF
     try:
-        assert done.returncode == 0 and not done.stdout
+        assert done.returncode == 0 and not done.stdout and not done.stderr
         assert is_mounted(shared.mountpoint)
     finally:
         run(["fusermount3", "-u", shared.mountpoint], check=True)
+
+
+def start_that_waits(home, server, *flags) -> subprocess.Popen:
+    """mailfs, connected to a server that says nothing."""
+    process = subprocess.Popen(
+        [BINARY, *flags, "-o", f"password_file={home.password_file}", server.url(),
+         home.mountpoint], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env=home.environment(), process_group=0)
+    wait_until(lambda: server.connections, 20)
+    return process
+
+
+@pytest.mark.parametrize("give_up", [
+    lambda pid: os.kill(pid, signal.SIGTERM),  # timeout(1)
+    lambda pid: os.kill(pid, signal.SIGKILL),
+    lambda pid: os.killpg(pid, signal.SIGINT),  # Ctrl-C
+], ids=["term", "kill", "ctrl-c"])
+def test_giving_up_on_a_start_in_the_background(script, home, give_up):
+    process = start_that_waits(home(), script(Peer.wait))
+    daemon, = descendants(process.pid)
+    give_up(process.pid)
+    assert process.wait(10) != 0
+    try:
+        wait_until(lambda: ended(daemon), 10)
+    finally:
+        if not ended(daemon):
+            os.kill(daemon, signal.SIGKILL)
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_ended_before_the_mount(script, home, number):
+    process = start_that_waits(home(), script(Peer.wait), "-f")
+    process.send_signal(number)
+    said = process.communicate(timeout=10)[1].decode()
+    assert sentence(process.returncode, said) == "stopped before anything was mounted"
 
 
 def test_entry_in_the_mount_table(account, mount):
@@ -437,6 +499,13 @@ def test_others_are_let_in_as_far_as_permissions_go(account, mount, ordinary_use
         assert done.returncode != 0 and b"Permission denied" in done.stderr
 
 
+def test_others_are_let_in_only_where_root_lets_them(account, refused, home, ordinary_user):
+    if "user_allow_other" in re.findall(r"^\w+", Path("/etc/fuse.conf").read_text(), re.MULTILINE):
+        pytest.skip("/etc/fuse.conf has the line user_allow_other")
+    assert refused(account.url(), "allow_other", home=home(ordinary_user)) == (
+        "allow_other needs the line user_allow_other in /etc/fuse.conf")
+
+
 def test_owner_and_permissions(account, mount, user):
     account.deliver(LETTER)
     mounted = mount(account.url(), user=user)
@@ -457,3 +526,15 @@ def test_nothing_can_be_changed(account, mount, options):
         done = mounted.run("env", "-C", "INBOX", *command)
         assert done.returncode != 0 and b"Read-only file system" in done.stderr, command
     assert (mounted / "INBOX" / name).read_bytes() == LETTER
+
+
+def test_log_of_every_call(account, mount):
+    account.deliver(LETTER)
+    mounted = mount(account.url(), "-d")
+    assert (mounted / "INBOX/u1.eml").read_bytes() == LETTER
+    assert not (mounted / "INBOX/\x1b[2J\nmailfs: fine").exists()
+    mounted.finish()
+    lines = mounted.stderr.split("\n")
+    assert {"mailfs: lookup ./INBOX", "mailfs: lookup INBOX/u1.eml", "mailfs: open INBOX/u1.eml",
+            "mailfs: read INBOX/u1.eml", "mailfs: lookup INBOX/?[2J?mailfs: fine"} <= set(lines)
+    assert "\x1b" not in mounted.stderr and "mailfs: fine" not in lines

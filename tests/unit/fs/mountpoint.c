@@ -80,7 +80,7 @@ static void test_refused(Fixture *fixture, gconstpointer data)
         {"file", "it is no directory"},
         {"nowhere", "there is no such directory"},
         {"dangling", "there is no such directory"},
-        {"nowhere/below", "No such file or directory"},
+        {"nowhere/below", "there is no such directory"},
         {"file/below", "Not a directory"},
         {"", "there is no such directory"},
     };
