@@ -58,6 +58,7 @@ def test_own_account(quickstart, folder, account):
     said = quickstart("-o", options, account.url(), "my mail")
     try:
         assert is_mounted(mail) and "Your mail is at my mail" in said
+        assert "fusermount3 -u my\\ mail\n" in said
         assert len(list((mail / "INBOX").glob("*_Hello.u1,*.eml"))) == 1
     finally:
         run(["fusermount3", "-u", mail], check=True)
