@@ -73,14 +73,41 @@ static gboolean is_sound(sqlite3 *db)
     return is_ok;
 }
 
+static gboolean make_schema(sqlite3 *db)
+{
+    return index_exec(db, "BEGIN") && index_exec(db, schema) &&
+           index_exec(db, "PRAGMA user_version = " G_STRINGIFY(INDEX_SCHEMA_VERSION)) &&
+           index_exec(db, "COMMIT");
+}
+
+/* What is not synced survives a kill, and a crash of the system only in part: then a later word may
+ * be on the disk without an earlier one. */
+static gboolean is_same_boot(sqlite3 *db, const char *boot)
+{
+    char *text = sqlite3_mprintf("SELECT value = %Q FROM meta WHERE key = 'boot'", boot);
+    gboolean is_same = index_query_int(db, text) == 1;
+
+    sqlite3_free(text);
+    return is_same;
+}
+
+static gboolean put_boot(sqlite3 *db, const char *boot)
+{
+    char *text = sqlite3_mprintf("INSERT OR REPLACE INTO meta VALUES ('boot', %Q)", boot);
+    gboolean is_put = index_exec(db, text);
+
+    sqlite3_free(text);
+    return is_put;
+}
+
 static gboolean prepare_schema(Index *index)
 {
     int version = index_query_int(index->db, "PRAGMA user_version");
+    g_autofree char *boot = NULL;
 
+    g_file_get_contents("/proc/sys/kernel/random/boot_id", &boot, NULL, NULL);
     if (version == 0)
-        return index_exec(index->db, "BEGIN") && index_exec(index->db, schema) &&
-               index_exec(index->db, "PRAGMA user_version = " G_STRINGIFY(INDEX_SCHEMA_VERSION)) &&
-               index_exec(index->db, "COMMIT");
+        return make_schema(index->db) && put_boot(index->db, boot);
     if (version != INDEX_SCHEMA_VERSION)
         return FALSE;
     index->was_unclean =
@@ -88,8 +115,10 @@ static gboolean prepare_schema(Index *index)
     if (index->was_unclean && !is_sound(index->db))
         return FALSE;
     index->was_behind =
-        index_query_int(index->db, "SELECT value FROM meta WHERE key = 'behind'") > 0;
-    return index_exec(index->db, "INSERT OR REPLACE INTO meta VALUES ('clean', 0)");
+        index_query_int(index->db, "SELECT value FROM meta WHERE key = 'behind'") > 0 ||
+        (index->was_unclean && !is_same_boot(index->db, boot));
+    return put_boot(index->db, boot) &&
+           index_exec(index->db, "INSERT OR REPLACE INTO meta VALUES ('clean', 0)");
 }
 
 static gboolean prepare_statements(Index *index)

@@ -304,6 +304,25 @@ static void test_lost_at_end(Fixture *fixture, gconstpointer data)
     g_assert_false(sync.is_complete);
 }
 
+/* A crash of the system may keep a later change and lose an earlier one. */
+static void test_end_of_system(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 5, SIZE);
+    CacheSync sync;
+
+    fixture_close(fixture);
+    do_sql(fixture, "UPDATE meta SET value = 0 WHERE key = 'clean'");
+    fixture_open(fixture);
+    g_assert_true(cache_sync(fixture->cache, box, &sync));
+    g_assert_true(sync.is_complete);
+    fixture_close(fixture);
+    do_sql(fixture, "UPDATE meta SET value = 0 WHERE key = 'clean';"
+                    "UPDATE meta SET value = 'another' WHERE key = 'boot'");
+    fixture_open(fixture);
+    g_assert_true(cache_sync(fixture->cache, box, &sync));
+    g_assert_false(sync.is_complete);
+}
+
 /* Nothing tells of them when the index on disk can be used again. */
 static void test_no_blocks_without_index(Fixture *fixture, gconstpointer data)
 {
@@ -469,6 +488,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/recovery/writes-refused", test_writes_refused);
     FIXTURE_TEST("/cache/recovery/lost-transaction", test_lost_transaction);
     FIXTURE_TEST("/cache/recovery/lost-at-end", test_lost_at_end);
+    FIXTURE_TEST("/cache/recovery/end-of-system", test_end_of_system);
     FIXTURE_TEST("/cache/recovery/no-blocks-without-index", test_no_blocks_without_index);
     FIXTURE_TEST("/cache/recovery/messages-of-nobody", test_messages_of_nobody);
     FIXTURE_TEST("/cache/recovery/stubborn-body", test_stubborn_body);
