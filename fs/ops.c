@@ -83,9 +83,14 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void run_getattr(FsRequest *request)
 {
+    FsNode node = request->node;
     struct stat attr;
-    CacheAnswer answer = fs_attr(request, request->node, &attr);
+    CacheAnswer answer = fs_attr(request, node, &attr);
 
+    /* Whoever has heard of a size reads by it: the kernel must have heard that it is a new one. */
+    if (answer == CACHE_FOUND && fs_is_resizing(request->fs, node.number, node.uid) &&
+        fs_run_again(request))
+        return;
     if (answer == CACHE_FOUND)
         fs_answer_attr(request, &attr, fs_view(request->node.kind)->timeout);
     else

@@ -54,7 +54,8 @@ struct FsRequest {
     GError *error;  /* set with CACHE_FAILED */
     guint64 ticket; /* while parked */
     guint n_runs;
-    gboolean may_fail; /* runs again also when the want failed */
+    gboolean may_fail;  /* runs again also when the want failed */
+    guint again_source; /* while it waits for a moment */
     guint interrupt_source;
     GList link; /* in fs->parked */
 };
@@ -65,6 +66,8 @@ void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *r
                       const struct fuse_file_info *fi);
 /* Ends a run for which the cache did not find all: parks it, or answers the error, or @absent. */
 void fs_conclude(FsRequest *request, CacheAnswer answer, int absent);
+/* Runs the request again in a moment; FALSE when that was so often that it is of no use. */
+gboolean fs_run_again(FsRequest *request);
 /* Each answers and frees the request. */
 void fs_answer_error(FsRequest *request, int code);
 void fs_answer_entry(FsRequest *request, const struct fuse_entry_param *entry);

@@ -6,14 +6,17 @@
 #include "fs/private.h"
 
 /* A call that was woken as often as this and still misses something is not getting anywhere. */
-#define RUNS_MAX 20000
+#define RUNS_MAX  20000
+#define AGAIN_MS  2
+#define AGAIN_MAX 500
 
 static void request_free(FsRequest *request)
 {
-    if (request->ticket) {
+    if (request->ticket)
         cache_wait_cancel(request->fs->cache, request->ticket);
+    if (request->ticket || request->again_source)
         g_queue_unlink(&request->fs->parked, &request->link);
-    }
+    g_clear_handle_id(&request->again_source, g_source_remove);
     g_clear_handle_id(&request->interrupt_source, g_source_remove);
     g_clear_error(&request->error);
     g_free(request->name);
@@ -171,6 +174,13 @@ static void on_interrupt(fuse_req_t req, void *data)
             g_idle_add_full(G_PRIORITY_HIGH, on_interrupt_idle, request, NULL);
 }
 
+static void hold(FsRequest *request)
+{
+    g_queue_push_tail_link(&request->fs->parked, &request->link);
+    if (request->n_runs == 1)
+        fuse_req_interrupt_func(request->req, on_interrupt, request);
+}
+
 static void park(FsRequest *request)
 {
     if (++request->n_runs > RUNS_MAX) {
@@ -181,9 +191,26 @@ static void park(FsRequest *request)
         return;
     }
     request->ticket = cache_wait(request->fs->cache, request->want, on_wake, request);
-    g_queue_push_tail_link(&request->fs->parked, &request->link);
-    if (request->n_runs == 1)
-        fuse_req_interrupt_func(request->req, on_interrupt, request);
+    hold(request);
+}
+
+static gboolean on_again(gpointer data)
+{
+    FsRequest *request = data;
+
+    request->again_source = 0;
+    g_queue_unlink(&request->fs->parked, &request->link);
+    request->run(request);
+    return G_SOURCE_REMOVE;
+}
+
+gboolean fs_run_again(FsRequest *request)
+{
+    if (++request->n_runs > AGAIN_MAX)
+        return FALSE;
+    request->again_source = g_timeout_add(AGAIN_MS, on_again, request);
+    hold(request);
+    return TRUE;
 }
 
 void fs_conclude(FsRequest *request, CacheAnswer answer, int absent)

@@ -367,7 +367,8 @@ def test_a_mailbox_that_tells_its_id_only_once_is_proved(besiege, before, now):
     exchange_mailbox(host)
     host.turn()
     reenter(host, mounted)
-    assert (content(mounted, 1), content(mounted, 2)) == (OTHER, LETTER)
+    wait_until(lambda: (content_or_error(mounted, 1), content_or_error(mounted, 2)) ==
+               (OTHER, LETTER), 5)
 
 
 def test_a_mailbox_that_cannot_be_entered_has_lost_nothing(besiege):
