@@ -195,9 +195,8 @@ static void touch_all(Fixture *fixture, guint32 box)
 {
     guint32 generation = fixture_generation(fixture, box);
 
-    for (guint32 uid = 1; uid <= N_BULK; uid++) {
-        g_autoptr(MailEnvelope) envelope = cache_dup_envelope(fixture->cache, generation, uid);
-    }
+    for (guint32 uid = 1; uid <= N_BULK; uid++)
+        mail_envelope_unref(cache_dup_envelope(fixture->cache, generation, uid));
 }
 
 /* The files are not moved under a checkpoint. */
