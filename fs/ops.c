@@ -50,6 +50,12 @@ static void answer_absent_name(FsRequest *request)
         fs_answer_error(request, ENOENT);
 }
 
+/* Whoever has heard of a size reads by it: the kernel must have heard that it is a new one. */
+static gboolean waits_for_news(FsRequest *request, FsNode node)
+{
+    return fs_is_resizing(request->fs, node.number, node.uid) && fs_run_again(request);
+}
+
 static void run_lookup(FsRequest *request)
 {
     const FsView *view = fs_view(request->node.kind);
@@ -68,6 +74,8 @@ static void run_lookup(FsRequest *request)
     answer = view->lookup(request, request->node, request->name, &child);
     if (answer == CACHE_FOUND)
         answer = fill_entry(request, child, &entry);
+    if (answer == CACHE_FOUND && waits_for_news(request, child))
+        return;
     if (answer == CACHE_FOUND)
         fs_answer_entry(request, &entry);
     else if (answer == CACHE_ABSENT)
@@ -87,9 +95,7 @@ static void run_getattr(FsRequest *request)
     struct stat attr;
     CacheAnswer answer = fs_attr(request, node, &attr);
 
-    /* Whoever has heard of a size reads by it: the kernel must have heard that it is a new one. */
-    if (answer == CACHE_FOUND && fs_is_resizing(request->fs, node.number, node.uid) &&
-        fs_run_again(request))
+    if (answer == CACHE_FOUND && waits_for_news(request, node))
         return;
     if (answer == CACHE_FOUND)
         fs_answer_attr(request, &attr, fs_view(request->node.kind)->timeout);
@@ -302,7 +308,8 @@ static gboolean add_entry(Listing *listing, const char *name, FsNode node, off_t
 static gboolean can_tell_attr(FsRequest *request, FsNode node)
 {
     return !fs_node_is_message(node) ||
-           cache_size_is_known(request->fs->cache, node.number, node.uid);
+           (cache_size_is_known(request->fs->cache, node.number, node.uid) &&
+            !fs_is_resizing(request->fs, node.number, node.uid));
 }
 
 /* "." and "..", whose cookies are 1 and 2. */

@@ -66,7 +66,7 @@ void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *r
                       const struct fuse_file_info *fi);
 /* Ends a run for which the cache did not find all: parks it, or answers the error, or @absent. */
 void fs_conclude(FsRequest *request, CacheAnswer answer, int absent);
-/* Runs the request again in a moment; FALSE when that was so often that it is of no use. */
+/* Runs the request again in a moment; FALSE when that was done for long enough. */
 gboolean fs_run_again(FsRequest *request);
 /* Each answers and frees the request. */
 void fs_answer_error(FsRequest *request, int code);

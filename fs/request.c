@@ -6,9 +6,10 @@
 #include "fs/private.h"
 
 /* A call that was woken as often as this and still misses something is not getting anywhere. */
-#define RUNS_MAX  20000
-#define AGAIN_MS  2
-#define AGAIN_MAX 500
+#define RUNS_MAX 20000
+#define AGAIN_MS 2
+/* Not for long: the kernel may be waiting for us before it hears anything. */
+#define AGAIN_MAX 100
 
 static void request_free(FsRequest *request)
 {

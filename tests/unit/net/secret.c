@@ -280,8 +280,11 @@ static pid_t ask_in_child(int *ret_master)
 
     g_assert_cmpint(pid, >=, 0);
     if (pid == 0) {
-        g_autoptr(NetSecret) secret = net_secret_from_tty("Password: ", NULL);
+        g_autoptr(NetSecret) secret = NULL;
 
+        signal(SIGINT, SIG_DFL); /* which is ignored where the tests run in the background */
+        signal(SIGQUIT, SIG_DFL);
+        secret = net_secret_from_tty("Password: ", NULL);
         _exit(secret && strcmp(net_secret_peek(secret), "secret") == 0 ? 0 : 1);
     }
     return pid;
