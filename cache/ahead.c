@@ -13,7 +13,7 @@
 #define LARGE_READ     ((gsize)64 * 1024)
 #define FILE_FIRST     ((guint64)64 * 1024)
 #define FILE_MAX       ((guint64)16 * 1024 * 1024)
-#define REORDER_SLACK  ((guint64)2 * 1024 * 1024) /* the kernel sends reads in parallel */
+#define REORDER_SLACK  ((guint64)256 * 1024) /* the kernel sends reads in parallel */
 #define WALK_AFTER     2
 #define WALK_FIRST     8
 #define WALK_MAX       512
