@@ -22,6 +22,16 @@ static gsize cut(const char *s)
     return g_utf8_find_prev_char(s, s + MAIL_ENVELOPE_FIELD_MAX + 1) - s;
 }
 
+/* Most of all mail is ASCII, which is seen many octets at a time. */
+static gboolean is_utf8(const char *text, gsize len)
+{
+    guchar all = 0;
+
+    for (gsize i = 0; i < len; i++)
+        all |= (guchar)text[i];
+    return all < 0x80 || g_utf8_validate_len(text, len, NULL);
+}
+
 MailEnvelope *mail_envelope_new(const char *const fields[MAIL_ENVELOPE_N_FIELDS])
 {
     g_autoptr(GString) text = g_string_new(NULL);
@@ -30,7 +40,7 @@ MailEnvelope *mail_envelope_new(const char *const fields[MAIL_ENVELOPE_N_FIELDS]
         const char *field = fields[i] ? fields[i] : "";
         g_autofree char *valid = NULL;
 
-        if (!g_utf8_validate(field, -1, NULL))
+        if (!is_utf8(field, strlen(field)))
             field = valid = g_utf8_make_valid(field, -1);
         g_string_append_len(text, field, cut(field));
         g_string_append_c(text, '\0');
@@ -50,7 +60,7 @@ MailEnvelope *mail_envelope_from_bytes(gconstpointer bytes, gsize len)
     for (int i = 0; i < MAIL_ENVELOPE_N_FIELDS; i++) {
         const char *nul = p < end ? memchr(p, '\0', end - p) : NULL;
 
-        if (!nul || nul - p > MAIL_ENVELOPE_FIELD_MAX || !g_utf8_validate_len(p, nul - p, NULL))
+        if (!nul || nul - p > MAIL_ENVELOPE_FIELD_MAX || !is_utf8(p, (gsize)(nul - p)))
             return NULL;
         at[i] = (guint16)(p - text);
         p = nul + 1;
