@@ -146,7 +146,7 @@ static gboolean add_part(MailPart *part, const ImapValue *list, guint depth, gui
     if (!child)
         return FALSE;
     if (!part->parts)
-        part->parts = g_ptr_array_new_with_free_func((GDestroyNotify)mail_part_free);
+        part->parts = mail_parts_new();
     g_ptr_array_add(part->parts, child);
     return TRUE;
 }
