@@ -343,8 +343,8 @@ def test_killed_while_it_writes(account, proxy, mount, home):
     between, shared = proxy(), home()
     source = account.url("imap+insecure", between.port)
     for after in (20_000, 60_000, 150_000):
-        between.stall(after=after)
         mounted = mount(source, home=shared)
+        between.stall(after=after)
         reader = subprocess.Popen(["grep", "-r", "x", mounted / "INBOX"],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: "waiting calls: 0" not in (mounted / ".mailfs/status").read_text(), 10)
