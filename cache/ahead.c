@@ -100,6 +100,11 @@ static void note_read(Reader *reader, guint64 offset, gsize size)
         reader->next = MAX(reader->next, end);
         return;
     }
+    /* The kernel reads ahead, too: what it comes to next was wanted with the window. */
+    if (reader->window && offset > reader->next && end <= reader->wanted) {
+        reader->next = end;
+        return;
+    }
     reader->next = end;
     reader->wanted = end;
     reader->window = size >= WHOLE_READ && offset < REORDER_SLACK ? FILE_MAX : 0;

@@ -73,6 +73,18 @@ static void test_large_first_read(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(n_wants(fixture), ==, (131072 + WINDOW) / BLOCK);
 }
 
+/* As the kernel reads for a program that said that it goes from end to end. */
+static void test_goes_on_within_window(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, 2 * WINDOW);
+    guint64 want;
+    gsize len;
+
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, 131072, &len, &want), ==, CACHE_WAIT);
+    g_assert_cmpint(fixture_read(fixture, box, 1, 9 * MIB, 131072, &len, &want), ==, CACHE_WAIT);
+    g_assert_cmpuint(n_wants(fixture), ==, (9 * MIB + 131072 + WINDOW) / BLOCK);
+}
+
 static void test_not_beyond_end(Fixture *fixture, gconstpointer data)
 {
     guint32 box = fixture_put_inbox(fixture, 1, 3 * BLOCK + 1);
@@ -244,6 +256,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     FIXTURE_TEST("/cache/ahead/small-first-read", test_small_first_read);
     FIXTURE_TEST("/cache/ahead/large-first-read", test_large_first_read);
+    FIXTURE_TEST("/cache/ahead/goes-on-within-window", test_goes_on_within_window);
     FIXTURE_TEST("/cache/ahead/not-beyond-end", test_not_beyond_end);
     FIXTURE_TEST("/cache/ahead/window-grows", test_window_grows);
     FIXTURE_TEST("/cache/ahead/random", test_random);
