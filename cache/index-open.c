@@ -42,7 +42,6 @@ static const char *const sql[SQL_N] = {
     [SQL_PUT_MESSAGE] = "INSERT OR REPLACE INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     /* The upper half of the sum is the flags'. */
     [SQL_SET_FLAGS] = "UPDATE message SET flags = ?2, sum = sum & 0xffffffff | ?3 WHERE id = ?1",
-    [SQL_DELETE_MESSAGE] = "DELETE FROM message WHERE id = ?1",
     [SQL_NEXT_MESSAGE] = "SELECT id FROM message WHERE id > ?1 ORDER BY id LIMIT 1",
     [SQL_DELETE_GENERATION] = "DELETE FROM message WHERE id > ?1 AND id < ?2",
     [SQL_PUT_BODY] = "INSERT INTO body VALUES (?1, ?2, ?4, ?3) ON CONFLICT DO UPDATE SET"
