@@ -18,7 +18,7 @@ static guint line_end(const guint8 *bytes, gsize len)
 }
 
 /* The first line; one that the whole section is has no end. */
-static gboolean measure_line(const guint8 *head, gsize n_head, guint64 size, MimeBase64 *layout)
+static gboolean measure_line(const guint8 *head, gsize n_head, guint64 size, MailBase64 *layout)
 {
     gsize n = 0;
 
@@ -52,9 +52,9 @@ static guint count_padding(const guint8 *tail, gsize n_tail, guint64 n_trimmed)
 }
 
 gboolean mime_base64_measure(const guint8 *head, gsize n_head, const guint8 *tail, gsize n_tail,
-                             guint64 size, MimeBase64 *ret_layout)
+                             guint64 size, MailBase64 *ret_layout)
 {
-    MimeBase64 layout = {0};
+    MailBase64 layout = {0};
     guint64 used, n_chars;
     guint padding;
 
@@ -76,7 +76,7 @@ gboolean mime_base64_measure(const guint8 *head, gsize n_head, const guint8 *tai
     return TRUE;
 }
 
-guint64 mime_base64_offset(const MimeBase64 *layout, guint64 decoded)
+guint64 mime_base64_offset(const MailBase64 *layout, guint64 decoded)
 {
     guint64 n = decoded / 3 * 4;
 
@@ -84,7 +84,7 @@ guint64 mime_base64_offset(const MimeBase64 *layout, guint64 decoded)
 }
 
 /* What stands at @at of a regular section. */
-static gboolean is_expected(const MimeBase64 *layout, guint64 at, guint8 c)
+static gboolean is_expected(const MailBase64 *layout, guint64 at, guint8 c)
 {
     guint64 step = layout->line_len + layout->eol_len, column = at % step;
     guint64 nth = at / step * layout->line_len + MIN(column, layout->line_len);
@@ -97,7 +97,7 @@ static gboolean is_expected(const MimeBase64 *layout, guint64 at, guint8 c)
     return c == (column == step - 1 ? '\n' : '\r');
 }
 
-gboolean mime_base64_fits(const MimeBase64 *layout, guint64 offset, const guint8 *bytes, gsize len)
+gboolean mime_base64_fits(const MailBase64 *layout, guint64 offset, const guint8 *bytes, gsize len)
 {
     for (gsize i = 0; i < len; i++)
         if (!is_expected(layout, offset + i, bytes[i]))

@@ -41,21 +41,14 @@ void mime_decoder_end(MimeDecoder *decoder, GByteArray *out);
 
 /* --- regular base64 (mime/base64.c): lines of one length, padding only at the end --- */
 
-typedef struct {
-    guint64 line_len; /* characters in a line, a multiple of 4 */
-    guint eol_len;    /* octets of a line end: 1 or 2; 0 when there is one line */
-    guint64 n_chars;  /* digits and padding */
-    guint64 size;     /* decoded octets */
-} MimeBase64;
-
 /* Takes the measure of a section of @size octets by its first and its last ones (which may
  * overlap). FALSE when they are not regular; TRUE proves nothing of what lies between. */
 gboolean mime_base64_measure(const guint8 *head, gsize n_head, const guint8 *tail, gsize n_tail,
-                             guint64 size, MimeBase64 *ret_layout);
+                             guint64 size, MailBase64 *ret_layout);
 /* Where the group of four characters begins that holds the decoded octet. */
-guint64 mime_base64_offset(const MimeBase64 *layout, guint64 decoded);
+guint64 mime_base64_offset(const MailBase64 *layout, guint64 decoded);
 /* Whether the octets at @offset are as @layout has them. */
-gboolean mime_base64_fits(const MimeBase64 *layout, guint64 offset, const guint8 *bytes, gsize len);
+gboolean mime_base64_fits(const MailBase64 *layout, guint64 offset, const guint8 *bytes, gsize len);
 
 /* --- charsets (mime/charset.c) --- */
 

@@ -26,7 +26,7 @@ static GString *section_of(gsize size, gsize line_len, const char *eol, gboolean
     return section;
 }
 
-static gboolean measure(const GString *section, gsize n_head, gsize n_tail, MimeBase64 *layout)
+static gboolean measure(const GString *section, gsize n_head, gsize n_tail, MailBase64 *layout)
 {
     const guint8 *bytes = (const guint8 *)section->str;
 
@@ -36,7 +36,7 @@ static gboolean measure(const GString *section, gsize n_head, gsize n_tail, Mime
                                layout);
 }
 
-static void check_octets(const GString *section, const MimeBase64 *layout, gsize size)
+static void check_octets(const GString *section, const MailBase64 *layout, gsize size)
 {
     for (gsize i = 0; i < size; i++) {
         g_autoptr(MimeDecoder) decoder = mime_decoder_new("base64");
@@ -60,7 +60,7 @@ static void test_regular(void)
         for (guint variant = 0; variant < 8; variant++) {
             g_autoptr(GString) section =
                 section_of(size, variant & 4 ? 76 : 60, eols[variant & 1], (variant & 2) != 0);
-            MimeBase64 layout;
+            MailBase64 layout;
 
             g_assert_true(measure(section, 100, 100, &layout));
             g_assert_cmpuint(layout.size, ==, size);
@@ -74,7 +74,7 @@ static void test_regular(void)
 static void test_one_wrong_octet(void)
 {
     g_autoptr(GString) section = section_of(170, 76, "\r\n", TRUE);
-    MimeBase64 layout;
+    MailBase64 layout;
 
     g_assert_true(measure(section, 100, 100, &layout));
     for (gsize i = 0; i < section->len; i++) {
@@ -105,7 +105,7 @@ static void test_irregular(void)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(irregular); i++) {
         g_autoptr(GString) section = g_string_new(irregular[i].section);
-        MimeBase64 layout;
+        MailBase64 layout;
 
         g_test_message("%s", irregular[i].name);
         g_assert_false(measure(section, 20, 20, &layout) &&
