@@ -222,11 +222,13 @@ static void test_plus_leaves_out_doubtful_sizes(Mount *mount, gconstpointer data
     guint64 inbox = mount_ino(mount, "INBOX");
     g_autoptr(DirReader) reader = dirreader_new(inbox, FUSE_READDIRPLUS, 4096);
     const struct fuse_direntplus *entry;
-    g_autofree char *all = NULL;
+    g_autofree char *all = NULL, *notes = NULL;
 
     fakebackend_add(mount->backend, mount->inbox, 4)->size_told = 900;
     all = mount_list(mount, inbox);
     assert_code(mount_read(mount, mount_ino(mount, "INBOX/u4.eml"), 0, 4096), EIO);
+    /* Until the kernel has heard of the new size, that one is left out as well. */
+    notes = mount_take_notes(mount);
     reader->cookie = 2;
     mount->backend->is_held = TRUE;
     entry = (gconstpointer)fakekernel_wait(mount->kernel, dirreader_send(mount, reader))->bytes;
