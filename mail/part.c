@@ -39,7 +39,7 @@ GPtrArray *mail_parts_new(void)
     return g_ptr_array_new_with_free_func(free_part);
 }
 
-/* --- numbers --- */
+/* --- kinds --- */
 
 gboolean mail_part_is_multipart(const MailPart *part)
 {
@@ -50,6 +50,20 @@ gboolean mail_part_is_message(const MailPart *part)
 {
     return part->parts && part->parts->len > 0 && !mail_part_is_multipart(part);
 }
+
+gboolean mail_part_is_converted(const MailPart *part)
+{
+    return g_str_equal(part->type, "text") && g_strcmp0(part->disposition, "attachment") != 0;
+}
+
+gboolean mail_part_can_be_measured(const MailPart *part)
+{
+    return !part->parts && !mail_part_is_multipart(part) && !mail_part_is_converted(part) &&
+           (g_strcmp0(part->encoding, "base64") == 0 ||
+            g_strcmp0(part->encoding, "quoted-printable") == 0);
+}
+
+/* --- numbers --- */
 
 static void number(MailPart *part, const char *section, guint *n_parts);
 
@@ -108,14 +122,23 @@ static MailPart *find(MailPart *part, gboolean (*is_it)(const MailPart *part, gc
     return found;
 }
 
-static gboolean is_nth(const MailPart *part, gconstpointer data)
+/* The child of @part that is the @nth part, or above it: they are numbered in their order. */
+static MailPart *towards(const MailPart *part, guint nth)
 {
-    return part->nth == *(const guint *)data;
+    guint i = 0;
+
+    while (i + 1 < part->parts->len && ((MailPart *)part->parts->pdata[i + 1])->nth <= nth)
+        i++;
+    return part->parts->pdata[i];
 }
 
 MailPart *mail_part_nth(MailPart *root, guint nth)
 {
-    return find(root, is_nth, &nth);
+    MailPart *part = root;
+
+    while (part && part->nth != nth)
+        part = part->parts && part->parts->len && part->nth < nth ? towards(part, nth) : NULL;
+    return part;
 }
 
 /* A multipart that is the root of a message in a part has that part's section, too. */
@@ -127,6 +150,26 @@ static gboolean is_of_section(const MailPart *part, gconstpointer data)
 MailPart *mail_part_of_section(MailPart *root, const char *section)
 {
     return find(root, is_of_section, section);
+}
+
+static gboolean is_holder(const MailPart *part, gconstpointer data)
+{
+    return mail_part_is_message(part) && part->parts->pdata[0] == data;
+}
+
+MailPart *mail_part_holder(MailPart *root, const MailPart *part)
+{
+    return find(root, is_holder, part);
+}
+
+MailPart *mail_part_around(MailPart *root, const MailPart *part)
+{
+    MailPart *holder = NULL;
+
+    for (MailPart *at = root; at != part; at = towards(at, part->nth))
+        if (mail_part_is_message(at))
+            holder = at;
+    return holder;
 }
 
 /* --- octets --- */

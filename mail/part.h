@@ -55,12 +55,21 @@ gboolean mail_part_is_multipart(const MailPart *part);
 /* Whether it holds a message whose parts are known. */
 gboolean mail_part_is_message(const MailPart *part);
 
+/* Whether it is text that is shown in UTF-8: an attachment comes out as it was put in. */
+gboolean mail_part_is_converted(const MailPart *part);
+/* Whether its measure is of use: its octets are encoded, and only that. */
+gboolean mail_part_can_be_measured(const MailPart *part);
+
 /* Numbers all parts (RFC 9051 6.4.5.1).  Takes out those whose section would be longer than
  * MAIL_SECTION_MAX. */
 void mail_part_number(MailPart *root);
 /* Of a numbered tree; NULL when there is none. */
 MailPart *mail_part_nth(MailPart *root, guint nth);
 MailPart *mail_part_of_section(MailPart *root, const char *section);
+/* The part that holds the message of which @part is the root, or NULL. */
+MailPart *mail_part_holder(MailPart *root, const MailPart *part);
+/* The innermost part that holds the message which @part is in, or NULL. */
+MailPart *mail_part_around(MailPart *root, const MailPart *part);
 
 /* The tree as octets, to be kept; new.  What is not UTF-8 in its texts becomes so. */
 GBytes *mail_part_to_bytes(const MailPart *part);
