@@ -80,7 +80,8 @@ static const struct {
 };
 
 struct MimeCharset {
-    GIConv converter;
+    GIConv converter; /* NULL: it is UTF-8, or meant to be */
+    gsize piece_max;
     char carry[CARRY_MAX];
     gsize n_carry;
 };
@@ -103,9 +104,13 @@ MimeCharset *mime_charset_new(const char *name)
     MimeCharset *charset = g_new0(MimeCharset, 1);
     const char *from = find_converter(name);
 
-    charset->converter = g_iconv_open("UTF-8", from ? from : "UTF-8");
+    if (from && !g_str_equal(from, "UTF-8"))
+        charset->converter = g_iconv_open("UTF-8", from);
+    /* Behind an error glibc's state depends on how much it was given at once, and makes all that
+     * follows wrong. */
+    charset->piece_max = g_strcmp0(from, "UTF-7") == 0 ? 1 : PIECE_MAX;
     if (charset->converter == (GIConv)-1) /* the system's converters are not all there */
-        charset->converter = g_iconv_open("UTF-8", "UTF-8");
+        charset->converter = NULL;
     return charset;
 }
 
@@ -113,7 +118,8 @@ void mime_charset_free(MimeCharset *charset)
 {
     if (!charset)
         return;
-    g_iconv_close(charset->converter);
+    if (charset->converter)
+        g_iconv_close(charset->converter);
     g_free(charset);
 }
 
@@ -122,7 +128,9 @@ static void put(GByteArray *out, const char *text, gsize len)
     g_byte_array_append(out, (const guint8 *)text, (guint)len);
 }
 
-/* Converts what can be; returns how many octets that took: all but an incomplete character. */
+/* --- each converts what can be, and returns how many octets that took: all but an incomplete
+ * character --- */
+
 static gsize convert(MimeCharset *charset, const char *bytes, gsize len, GByteArray *out)
 {
     char *at = (char *)bytes, text[4096];
@@ -138,11 +146,39 @@ static gsize convert(MimeCharset *charset, const char *bytes, gsize len, GByteAr
             break;
         if (code != 0 && code != E2BIG) {
             put(out, REPLACEMENT, strlen(REPLACEMENT));
+            if (charset->piece_max == 1)
+                g_iconv(charset->converter, NULL, NULL, NULL, NULL);
             at++;
             left--;
         }
     }
     return len - left;
+}
+
+/* Whether a character begins that goes on behind @end; where a NUL stands in it, it is wrong. */
+static gboolean is_cut(const char *at, const char *end)
+{
+    return g_utf8_get_char_validated(at, end - at) == (gunichar)-2 &&
+           !memchr(at, '\0', (gsize)(end - at));
+}
+
+static gsize copy_utf8(const char *bytes, gsize len, GByteArray *out)
+{
+    const char *at = bytes, *end = bytes + len, *wrong;
+
+    while (at < end) {
+        g_utf8_validate_len(at, (gsize)(end - at), &wrong);
+        put(out, at, (gsize)(wrong - at));
+        at = wrong;
+        if (at == end || is_cut(at, end))
+            break;
+        if (*at == '\0') /* only g_utf8_validate_len() minds */
+            put(out, at, 1);
+        else
+            put(out, REPLACEMENT, strlen(REPLACEMENT));
+        at++;
+    }
+    return (gsize)(at - bytes);
 }
 
 static void take_piece(MimeCharset *charset, const char *bytes, gsize len, GByteArray *out)
@@ -157,7 +193,7 @@ static void take_piece(MimeCharset *charset, const char *bytes, gsize len, GByte
         bytes = joined;
         len += charset->n_carry;
     }
-    n_taken = convert(charset, bytes, len, out);
+    n_taken = charset->converter ? convert(charset, bytes, len, out) : copy_utf8(bytes, len, out);
     charset->n_carry = MIN(len - n_taken, CARRY_MAX);
     memmove(charset->carry, bytes + n_taken, charset->n_carry);
 }
@@ -165,7 +201,7 @@ static void take_piece(MimeCharset *charset, const char *bytes, gsize len, GByte
 void mime_charset_take(MimeCharset *charset, const guint8 *bytes, gsize len, GByteArray *out)
 {
     for (gsize n; len > 0; bytes += n, len -= n) {
-        n = MIN(len, PIECE_MAX);
+        n = MIN(len, charset->piece_max);
         take_piece(charset, (const char *)bytes, n, out);
     }
 }
@@ -178,6 +214,8 @@ void mime_charset_end(MimeCharset *charset, GByteArray *out)
     if (charset->n_carry > 0)
         put(out, REPLACEMENT, strlen(REPLACEMENT));
     charset->n_carry = 0;
+    if (!charset->converter)
+        return;
     g_iconv(charset->converter, NULL, NULL, &to, &room);
     put(out, text, sizeof text - room);
 }

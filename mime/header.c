@@ -5,6 +5,8 @@
 #include <gmime/gmime.h>
 #include <string.h>
 
+#include "mime/text.h"
+
 #define HEADER_MAX ((gsize)64 * 1024)
 
 void mime_init(void)
@@ -25,14 +27,6 @@ static gboolean is_plain(const char *s)
         if ((guchar)*s >= 0x7f || (s[0] == '=' && s[1] == '?'))
             return FALSE;
     return TRUE;
-}
-
-/* In place. */
-static void blank_controls(char *s)
-{
-    for (; *s; s++)
-        if ((guchar)*s < 0x20 || *s == 0x7f)
-            *s = ' ';
 }
 
 /* A NUL would end the text for everybody else: a blank instead. */
@@ -57,11 +51,11 @@ char *mime_header_decode(const char *bytes, gsize len)
     else
         unfolded = g_steal_pointer(&raw);
     if (is_plain(unfolded)) {
-        blank_controls(unfolded);
+        mime_blank_controls(unfolded, strlen(unfolded));
         return g_steal_pointer(&unfolded);
     }
     decoded = g_mime_utils_header_decode_text(NULL, unfolded);
     valid = g_utf8_make_valid(decoded, -1);
-    blank_controls(valid);
+    mime_blank_controls(valid, strlen(valid));
     return valid;
 }

@@ -16,19 +16,54 @@ char *mime_header_decode(const char *bytes, gsize len);
 
 /* --- the part tree (mime/structure.c) --- */
 
-#define MIME_HEADER_MAX ((guint64)1024 * 1024) /* octets of one header */
+#define MIME_HEADER_MAX ((guint64)1024 * 1024) /* octets of one header that are looked at */
 
 /* Reads up to @len octets at @offset; 0 or less where there are none. */
 typedef gssize (*MimeReadFunc)(gpointer data, guint64 offset, guint8 *bytes, gsize len);
 
-/* The tree of a message of @size octets, which @read gives, in order and once; new.  Parts beyond
- * MAIL_PARTS_MAX or MAIL_PART_DEPTH_MAX are left out; NULL when the octets are no message. */
+/* The tree of a message of @size octets, which @read gives, in order and once; new.  It is the one
+ * that imap_bodystructure_parse() makes of what a server tells.  Of every part the octets
+ * [header_off, body_off) are the header with the empty line at its end, and [body_off, body_off +
+ * size) the body, encoded; a part without either is empty there.  Parts beyond MAIL_PARTS_MAX or
+ * MAIL_PART_DEPTH_MAX are in the body of one that is not.  Where @read fails the message ends. */
 MailPart *mime_structure_parse(guint64 size, MimeReadFunc read, gpointer data);
+
+/* --- parameters of Content-Type and Content-Disposition (mime/params.c) --- */
+
+#define MIME_PARAM_MAX ((gsize)1024) /* octets of a parameter, decoded */
+
+typedef struct MimeParams MimeParams;
+
+MimeParams *mime_params_new(void);
+void mime_params_free(MimeParams *params);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeParams, mime_params_free)
+/* Adds one as it stands, unquoted; its name may be that of a piece (RFC 2231 3).  Those beyond the
+ * first 1,000 or 64 KiB are left out. */
+void mime_params_add(MimeParams *params, const char *name, const char *value);
+/* Adds those of the field's value, from the first semicolon on: what is none is skipped.  Returns
+ * how many there were. */
+guint mime_params_read(MimeParams *params, const char *text, gsize len);
+
+/* The parameter in one piece, but not decoded; new.  NULL when there is none, or it is extended. */
+char *mime_params_dup_raw(const MimeParams *params, const char *name);
+/* The parameter as people read it, whether its sender extended it (RFC 2231), used encoded words
+ * (RFC 2047) or bare octets; new, UTF-8 without control characters, at most MIME_PARAM_MAX octets.
+ * NULL when there is none, or it is empty. */
+char *mime_params_dup_text(const MimeParams *params, const char *name);
+/* The charset of text; new.  NULL when there is none, or the default, us-ascii: some servers tell
+ * that where nothing is said. */
+char *mime_params_dup_charset(const MimeParams *params);
+
+/* The word that @*at begins with, after blanks and comments (RFC 2045 5.1, token); new.  @*at goes
+ * on to what is neither blank nor comment behind it. */
+char *mime_word_read(const char **at, const char *end);
 
 /* --- transfer encodings (mime/decode.c) --- */
 
 typedef struct MimeDecoder MimeDecoder;
 
+/* Whether it leaves the octets as they are: 7bit, 8bit, binary, one that is unknown, NULL. */
+gboolean mime_encoding_is_identity(const char *encoding);
 /* @encoding in any case; one that is unknown, or NULL, leaves the octets as they are.  What does
  * not belong into an encoding is skipped. */
 MimeDecoder *mime_decoder_new(const char *encoding);
@@ -70,7 +105,61 @@ void mime_charset_end(MimeCharset *charset, GByteArray *out);
 typedef struct MimeHtml MimeHtml;
 
 MimeHtml *mime_html_new(void);
-/* The next octets, UTF-8; what the document says of its charset does not count. */
-void mime_html_take(MimeHtml *html, const char *text, gsize len);
-/* Ends the document, frees @html and returns the text, with LF at line ends. */
-char *mime_html_end(MimeHtml *html);
+void mime_html_free(MimeHtml *html);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeHtml, mime_html_free)
+/* Takes the next octets, UTF-8, and appends the text that is ready, with LF at line ends.  What the
+ * document says of its charset does not count. */
+void mime_html_take(MimeHtml *html, const char *text, gsize len, GByteArray *out);
+/* Appends what is left at the end. */
+void mime_html_end(MimeHtml *html, GByteArray *out);
+
+/* --- parts as they are shown (mime/reader.c) --- */
+
+typedef enum {
+    MIME_DECODED,   /* the transfer encoding undone */
+    MIME_CONVERTED, /* and text converted to UTF-8, its line ends as they are */
+    MIME_TEXT,      /* UTF-8 with LF at the end of each line, HTML as text, no controls but TAB */
+} MimeForm;
+
+typedef struct MimeReader MimeReader;
+
+/* The form of a leaf's file: what was attached comes out as it was put in. */
+MimeForm mime_form_of_file(const MailPart *part);
+/* Whether the form leaves the octets of the part as they are. */
+gboolean mime_is_identity(const MailPart *part, MimeForm form);
+
+/* Keeps nothing of @part, and of what it takes a bounded piece. */
+MimeReader *mime_reader_new(const MailPart *part, MimeForm form);
+void mime_reader_free(MimeReader *reader);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeReader, mime_reader_free)
+/* Appends what the next @len octets of the part become. */
+void mime_reader_take(MimeReader *reader, const guint8 *bytes, gsize len, GByteArray *out);
+/* Appends what is left at the end. */
+void mime_reader_end(MimeReader *reader, GByteArray *out);
+
+/* --- what of a message is read as text (mime/plan.c) --- */
+
+typedef enum {
+    MIME_SHOW_TEXT,       /* the part as MIME_TEXT */
+    MIME_SHOW_HEADER,     /* the header of the message that the part holds */
+    MIME_SHOW_ATTACHMENT, /* its name */
+} MimeShow;
+
+typedef struct {
+    MimeShow show;
+    const MailPart *part;
+} MimePiece;
+
+/* The pieces in their order, new; they borrow the parts.  Of alternatives only one is read. */
+GArray *mime_plan(const MailPart *root);
+
+/* --- envelopes (mime/envelope.c) --- */
+
+/* What a header of up to MIME_HEADER_MAX octets says; what follows it is not looked at.  Never
+ * fails. */
+MailEnvelope *mime_envelope_parse(const guint8 *bytes, gsize len);
+/* Appends header lines as people read them, without those that are absent. */
+void mime_envelope_print(const MailEnvelope *envelope, GByteArray *out);
+
+/* Appends an address to a field as it is shown, "Name <a@b>, c@d"; neither is NULL. */
+void mime_address_append(GString *field, const char *name, const char *address);

@@ -1,184 +1,101 @@
 /* SPDX-License-Identifier: MIT */
-/* mime/source.c - octets that somebody else holds, as a GMimeStream: it has no copy of them.
- *
- * GMime makes an object of each part and keeps all headers, however many there are: so lines that
- * may be boundaries are counted as they pass, and the octets behind them up to an empty line.
- */
+/* mime/source.c - octets that somebody else holds, line by line. */
 #include "mime/source.h"
 
-/* Two for each part, and some that are none. */
-#define DASHES_MAX (4 * MAIL_PARTS_MAX)
+#include <string.h>
 
-typedef struct {
-    guint64 seen;   /* octets that were looked at */
-    guint n_dashes; /* lines that begin with "--" */
-    guint64 header; /* octets since the last of them, or the beginning; reset by an empty line */
-    gboolean is_in_header;
-    guint column; /* of the line, up to 2 */
-    gboolean is_dashed;
-} Measure;
+#define HELD ((gsize)64 * 1024)
+#define KEPT ((gsize)16 * 1024) /* of a line that is longer than what is held */
 
-typedef struct {
-    GMimeStream parent;
+struct MimeSource {
     MimeReadFunc read;
     gpointer data;
-    Measure *measure; /* NULL: not looked at */
-} Source;
+    guint64 size;
+    guint64 off; /* of the octet behind those that are held */
+    gsize from, to;
+    char held[HELD];
+};
 
-typedef struct {
-    GMimeStreamClass parent;
-} SourceClass;
-
-static GType source_get_type(void);
-
-G_DEFINE_TYPE(Source, source, GMIME_TYPE_STREAM)
-
-static void measure_octet(Measure *measure, char c)
+MimeSource *mime_source_new(guint64 size, MimeReadFunc read, gpointer data)
 {
-    measure->header += measure->is_in_header;
-    if (c == '\n') {
-        if (measure->column == 0)
-            measure->is_in_header = FALSE;
-        measure->column = 0;
-        return;
-    }
-    if (c == '\r')
-        return;
-    if (measure->column == 1 && c == '-' && measure->is_dashed) {
-        measure->n_dashes++;
-        measure->is_in_header = TRUE;
-        measure->header = 0;
-    }
-    measure->is_dashed = measure->column == 0 && c == '-';
-    measure->column = MIN(measure->column + 1, 2);
-}
+    MimeSource *source = g_new(MimeSource, 1);
 
-/* How many of the octets may be passed on. */
-static gssize within_limits(Measure *measure, guint64 offset, const char *bytes, gssize n)
-{
-    for (gssize i = 0; i < n; i++) {
-        if (offset + (guint64)i < measure->seen)
-            continue;
-        if (measure->n_dashes > DASHES_MAX || measure->header > MIME_HEADER_MAX)
-            return i;
-        measure_octet(measure, bytes[i]);
-        measure->seen++;
-    }
-    return n;
-}
-
-static ssize_t source_read(GMimeStream *stream, char *bytes, size_t len)
-{
-    const Source *source = (Source *)stream;
-    gint64 left = stream->bound_end - stream->position;
-    gssize n;
-
-    if (left <= 0)
-        return 0;
-    n = source->read(source->data, (guint64)stream->position, (guint8 *)bytes,
-                     MIN(len, (gsize)left));
-    if (n > 0 && source->measure)
-        n = within_limits(source->measure, (guint64)stream->position, bytes, n);
-    if (n > 0)
-        stream->position += n;
-    return n;
-}
-
-static ssize_t source_write(GMimeStream *stream, const char *bytes, size_t len)
-{
-    return -1;
-}
-
-static int source_flush(GMimeStream *stream)
-{
-    return 0;
-}
-
-static int source_reset(GMimeStream *stream)
-{
-    stream->position = stream->bound_start;
-    return 0;
-}
-
-static gboolean source_eos(GMimeStream *stream)
-{
-    return stream->position >= stream->bound_end;
-}
-
-static gint64 source_seek(GMimeStream *stream, gint64 offset, GMimeSeekWhence whence)
-{
-    gint64 from = stream->bound_start;
-
-    if (whence == GMIME_STREAM_SEEK_SET)
-        from = 0;
-    else if (whence == GMIME_STREAM_SEEK_CUR)
-        from = stream->position;
-    else
-        from = stream->bound_end;
-    if (from + offset < stream->bound_start || from + offset > stream->bound_end)
-        return -1;
-    return stream->position = from + offset;
-}
-
-static gint64 source_tell(GMimeStream *stream)
-{
-    return stream->position;
-}
-
-static gint64 source_length(GMimeStream *stream)
-{
-    return stream->bound_end - stream->bound_start;
-}
-
-static GMimeStream *make(MimeReadFunc read, gpointer data, gint64 start, gint64 end)
-{
-    Source *source = g_object_new(source_get_type(), NULL);
-
-    g_mime_stream_construct(&source->parent, start, end);
     source->read = read;
     source->data = data;
-    return &source->parent;
+    source->size = size;
+    source->off = source->from = source->to = 0;
+    return source;
 }
 
-static GMimeStream *source_substream(GMimeStream *stream, gint64 start, gint64 end)
+void mime_source_free(MimeSource *source)
 {
-    const Source *source = (Source *)stream;
-
-    return make(source->read, source->data, start, end < 0 ? stream->bound_end : end);
+    g_free(source);
 }
 
-static void source_init(Source *source)
+guint64 mime_source_tell(const MimeSource *source)
 {
+    return source->off - (source->to - source->from);
 }
 
-static void source_finalize(GObject *object)
+/* Of a line that fills all, the head stays, and the last octet, which may be the CR of its end. */
+static void make_room(MimeSource *source)
 {
-    g_free(((Source *)object)->measure);
-    G_OBJECT_CLASS(source_parent_class)->finalize(object);
+    if (source->from > 0) {
+        memmove(source->held, source->held + source->from, source->to - source->from);
+        source->to -= source->from;
+        source->from = 0;
+    } else if (source->to == HELD) {
+        source->held[KEPT] = source->held[HELD - 1];
+        source->to = KEPT + 1;
+    }
 }
 
-static void source_class_init(SourceClass *class)
+static gboolean read_more(MimeSource *source)
 {
-    GMimeStreamClass *stream = &class->parent;
+    gsize room;
+    gssize n;
 
-    G_OBJECT_CLASS(class)->finalize = source_finalize;
-    stream->read = source_read;
-    stream->write = source_write;
-    stream->flush = source_flush;
-    stream->close = source_flush;
-    stream->reset = source_reset;
-    stream->eos = source_eos;
-    stream->seek = source_seek;
-    stream->tell = source_tell;
-    stream->length = source_length;
-    stream->substream = source_substream;
+    make_room(source);
+    room = (gsize)MIN(HELD - source->to, source->size - MIN(source->off, source->size));
+    n = room ? source->read(source->data, source->off, (guint8 *)source->held + source->to, room)
+             : 0;
+    if (n <= 0)
+        return FALSE;
+    source->off += (guint64)n;
+    source->to += (gsize)n;
+    return TRUE;
 }
 
-GMimeStream *mime_source_new(guint64 size, MimeReadFunc read, gpointer data)
+/* The LF that ends the line; NULL where the octets end without one. */
+static const char *find_line_feed(MimeSource *source)
 {
-    GMimeStream *stream = make(read, data, 0, (gint64)size);
+    gsize n_new = source->to - source->from;
+    const char *found;
 
-    ((Source *)stream)->measure = g_new0(Measure, 1);
-    ((Source *)stream)->measure->is_in_header = TRUE;
-    return stream;
+    while (!(found = memchr(source->held + source->to - n_new, '\n', n_new))) {
+        guint64 off = source->off;
+
+        if (!read_more(source))
+            return NULL;
+        n_new = (gsize)(source->off - off);
+    }
+    return found;
+}
+
+gboolean mime_source_next(MimeSource *source, MimeLine *ret_line)
+{
+    guint64 off = mime_source_tell(source);
+    const char *feed = find_line_feed(source), *first = source->held + source->from;
+    gsize end = feed ? (gsize)(feed + 1 - source->held) : source->to;
+    guint eol_len = !feed ? 0 : feed > first && feed[-1] == '\r' ? 2 : 1;
+
+    if (end == source->from)
+        return FALSE;
+    *ret_line = (MimeLine){.bytes = first, .len = end - source->from - eol_len, .off = off};
+    source->from = end;
+    ret_line->end = mime_source_tell(source);
+    ret_line->eol_len = eol_len;
+    if (ret_line->end - off >= HELD)
+        ret_line->len = MIN(ret_line->len, KEPT);
+    return TRUE;
 }

@@ -17,6 +17,8 @@ static const Row rows[] = {
     {"utf-8-wrong", "utf-8", "a\374b\303", "a" FFFD "b" FFFD},
     {"utf-8-overlong", "utf-8", "\300\257", FFFD FFFD},
     {"utf-8-surrogate", "utf-8", "\355\240\200", FFFD FFFD FFFD},
+    {"utf-8-cut-inside", "utf-8", "a\342\202b\360\237", "a" FFFD FFFD "b" FFFD},
+    {"utf-8-beyond", "utf-8", "\364\220\200\200", FFFD FFFD FFFD FFFD},
     {"us-ascii", "US-ASCII", "plain", "plain"},
     {"us-ascii-that-is-not", "us-ascii", "\303\274 \374", "\303\274 " FFFD},
     {"none", NULL, "\303\274 \374", "\303\274 " FFFD},
@@ -37,6 +39,7 @@ static const Row rows[] = {
     {"euc-kr", "euc-kr", "\307\321\261\333", "\355\225\234\352\270\200"},
     {"ks_c", "ks_c_5601-1987", "\307\321", "\355\225\234"},
     {"utf-7", "utf-7", "Gr+APwA3w-e", "Gr\303\274\303\237e"},
+    {"utf-7-wrong", "utf-7", "+333-b", FFFD "-b"},
     {"thai", "tis-620", "\241", "\340\270\201"},
     {"cut", "shift_jis", "a\223", "a" FFFD},
 };
@@ -108,6 +111,33 @@ static void test_any_octets(void)
     }
 }
 
+/* Names are only looked up. */
+static void test_long_name(void)
+{
+    g_autofree char *name = g_strnfill(1024 * 1024, 'x');
+    g_autofree char *text = NULL;
+
+    charset = name;
+    text = trickle_run(&trickle, "a\303\274\377", 4, 100);
+    g_assert_cmpstr(text, ==, "a\303\274" FFFD);
+}
+
+/* A NUL is a character, and ends one that is cut. */
+static void test_nul(void)
+{
+    static const char raw[] = "a\0b\372\226\0c", expected[] = "a\0b" FFFD FFFD "\0c";
+
+    for (gsize cut = 0; cut < sizeof raw; cut++) {
+        g_autoptr(MimeCharset) utf8 = mime_charset_new("utf-8");
+        g_autoptr(GByteArray) out = g_byte_array_new();
+
+        mime_charset_take(utf8, (const guint8 *)raw, cut, out);
+        mime_charset_take(utf8, (const guint8 *)raw + cut, sizeof raw - 1 - cut, out);
+        mime_charset_end(utf8, out);
+        g_assert_cmpmem(out->data, out->len, expected, sizeof expected - 1);
+    }
+}
+
 static void test_known(void)
 {
     g_assert_true(mime_charset_is_known("Windows-1252"));
@@ -126,6 +156,8 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &rows[i], test_row);
     }
     g_test_add_func("/mime/charset/any-octets", test_any_octets);
+    g_test_add_func("/mime/charset/long-name", test_long_name);
+    g_test_add_func("/mime/charset/nul", test_nul);
     g_test_add_func("/mime/charset/known", test_known);
     return g_test_run();
 }

@@ -23,6 +23,10 @@ static const Row rows[] = {
     {"qp-hard", "quoted-printable", "a\r\nb\r\n", "a\r\nb\r\n"},
     {"qp-wrong", "quoted-printable", "100 = 10=0, =G1", "100 = 10=0, =G1"},
     {"qp-end", "quoted-printable", "a=", "a"},
+    {"uuencode", "x-uuencode", "begin 644 a\r\n%2&5L;&\\`\r\n`\r\nend\r\nbehind\r\n", "Hello"},
+    {"uuencode-lines", "uuencode", "before\nbegin 644 a\n#2&5L\n\n\n\"1TP \n#;&\\!\n`\nend",
+     "HelGLlo\001"},
+    {"uuencode-none", "x-uuencode", "Hello\r\nend\r\n", ""},
     {"8bit", "8bit", "Gr\303\274=C3=9F=\r\n", "Gr\303\274=C3=9F=\r\n"},
     {"unknown", "x-made-up", "SGVsbG8=", "SGVsbG8="},
     {"none", NULL, "SGVsbG8=", "SGVsbG8="},
@@ -95,6 +99,17 @@ static void test_much(void)
     mime_decoder_free(NULL);
 }
 
+static void test_identity(void)
+{
+    static const char *const as_they_are[] = {"7bit", "8BIT", "binary", "", "x-made-up", NULL};
+    static const char *const encoded[] = {"base64", "Quoted-Printable", "x-uuencode"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(as_they_are); i++)
+        g_assert_true(mime_encoding_is_identity(as_they_are[i]));
+    for (gsize i = 0; i < G_N_ELEMENTS(encoded); i++)
+        g_assert_false(mime_encoding_is_identity(encoded[i]));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -105,5 +120,6 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &rows[i], test_row);
     }
     g_test_add_func("/mime/decode/much", test_much);
+    g_test_add_func("/mime/decode/identity", test_identity);
     return g_test_run();
 }
