@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "mime/mime.h"
+
 /* What becomes a file name or a type is kept up to here. */
 #define STRING_MAX ((gsize)64 * 1024)
 
@@ -33,8 +35,9 @@ static gboolean is_string_or_nil(const ImapValue *value)
 static char *dup_lower(const ImapValue *value)
 {
     const char *text = get_string(value);
+    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
 
-    return text ? g_ascii_strdown(text, -1) : NULL;
+    return valid ? g_ascii_strdown(valid, -1) : NULL;
 }
 
 /* Takes the value at *at, which goes on to the next one. */
@@ -60,60 +63,28 @@ static gboolean are_params(const ImapValue *params)
     return TRUE;
 }
 
-static const char *find_param(const ImapValue *params, const char *name)
+static MimeParams *gather(const ImapValue *params)
 {
+    MimeParams *gathered = mime_params_new();
+
     for (const ImapValue *at = imap_value_nth(params, 0); at; at = at->next->next)
-        if (g_ascii_strcasecmp(imap_value_text(at), name) == 0)
-            return get_string(at->next);
-    return NULL;
+        if (get_string(at->next))
+            mime_params_add(gathered, imap_value_text(at), get_string(at->next));
+    return gathered;
 }
 
-/* Whether @text is the @nth piece of @name: "name*0" or "name*0*" (RFC 2231 3). */
-static gboolean is_piece(const char *text, const char *name, guint nth)
-{
-    gsize len = strlen(name), n_digits;
-    guint64 number;
-
-    if (g_ascii_strncasecmp(text, name, len) != 0 || text[len] != '*')
-        return FALSE;
-    text += len + 1;
-    n_digits = strspn(text, "0123456789");
-    return imap_number_parse(text, n_digits, G_MAXUINT, &number) && number == nth &&
-           (text[n_digits] == '\0' || g_str_equal(text + n_digits, "*"));
-}
-
-/* The pieces in their order, which is also that of every sender; stops where one is missing. */
-static char *join_pieces(const ImapValue *params, const char *name)
-{
-    g_autoptr(GString) joined = NULL;
-    guint nth = 0;
-
-    for (const ImapValue *at = imap_value_nth(params, 0); at; at = at->next->next) {
-        const char *piece = get_string(at->next);
-
-        if (!is_piece(imap_value_text(at), name, nth) || !piece)
-            continue;
-        if (!joined)
-            joined = g_string_new(NULL);
-        if (joined->len + strlen(piece) > STRING_MAX)
-            break;
-        g_string_append(joined, piece);
-        nth++;
-    }
-    return joined ? g_string_free(g_steal_pointer(&joined), FALSE) : NULL;
-}
-
-/* A parameter that may be extended or in pieces (RFC 2231), as it stands. */
 static char *dup_param(const ImapValue *params, const char *name)
 {
-    g_autofree char *extended = g_strconcat(name, "*", NULL);
-    const char *text = find_param(params, extended);
-    char *joined;
+    g_autoptr(MimeParams) gathered = gather(params);
 
-    if (text)
-        return g_strdup(text);
-    joined = join_pieces(params, name);
-    return joined ? joined : g_strdup(find_param(params, name));
+    return mime_params_dup_text(gathered, name);
+}
+
+static char *dup_charset(const ImapValue *params)
+{
+    g_autoptr(MimeParams) gathered = gather(params);
+
+    return mime_params_dup_charset(gathered);
 }
 
 /* NIL, ("inline" (params)), or the word alone. */
@@ -129,6 +100,13 @@ static gboolean read_disposition(MailPart *part, const ImapValue *value)
         return FALSE;
     part->name = dup_param(params, "filename");
     return TRUE;
+}
+
+/* The disposition's is the better one. */
+static void read_name(MailPart *part, const ImapValue *params)
+{
+    if (!part->name)
+        part->name = dup_param(params, "name");
 }
 
 /* What may follow the fields of a single part: MD5, disposition, language, location. */
@@ -154,12 +132,19 @@ static gboolean add_part(MailPart *part, const ImapValue *list, guint depth, gui
 /* (part part ... "mixed" params disposition language location) */
 static gboolean read_multipart(MailPart *part, const ImapValue *at, guint depth, guint *n_parts)
 {
+    const ImapValue *params;
+
     for (; is_list(at); at = at->next)
         if (!add_part(part, at, depth + 1, n_parts))
             return FALSE;
     part->type = g_strdup("multipart");
+    part->encoding = g_strdup("7bit"); /* of its own: that of its parts is told there */
     part->subtype = dup_lower(take(&at));
-    return part->subtype && are_params(take(&at)) && read_disposition(part, at);
+    params = take(&at);
+    if (!part->subtype || !are_params(params) || !read_disposition(part, at))
+        return FALSE;
+    read_name(part, params);
+    return TRUE;
 }
 
 static gboolean is_number(const ImapValue *value)
@@ -167,6 +152,20 @@ static gboolean is_number(const ImapValue *value)
     guint64 number;
 
     return imap_value_number(value, &number);
+}
+
+static gboolean read_message(MailPart *part, const ImapValue **at, guint depth, guint *n_parts)
+{
+    gboolean is_encoded = !mime_encoding_is_identity(part->encoding);
+
+    if (is_encoded && !is_list(*at) && !is_number(*at))
+        return TRUE;
+    if (!is_list(take(at)) || !is_list(*at) || !add_part(part, take(at), depth + 1, n_parts) ||
+        !is_number(take(at)))
+        return FALSE;
+    if (is_encoded) /* its parts are of what it is before it is decoded */
+        g_clear_pointer(&part->parts, g_ptr_array_unref);
+    return TRUE;
 }
 
 /* What text and whole messages have between their size and the extension. */
@@ -177,8 +176,19 @@ static gboolean read_details(MailPart *part, const ImapValue **at, guint depth, 
     if (!g_str_equal(part->type, "message") ||
         (!g_str_equal(part->subtype, "rfc822") && !g_str_equal(part->subtype, "global")))
         return TRUE;
-    return is_list(take(at)) && is_list(*at) && add_part(part, take(at), depth + 1, n_parts) &&
-           is_number(take(at));
+    return read_message(part, at, depth, n_parts);
+}
+
+/* Servers tell a wrong Content-Type as empty strings: then it is as if there were none (RFC 2045
+ * 5.2). */
+static void replace_empty_type(MailPart *part)
+{
+    if (*part->type && *part->subtype)
+        return;
+    g_free(part->type);
+    g_free(part->subtype);
+    part->type = g_strdup("text");
+    part->subtype = g_strdup("plain");
 }
 
 /* ("text" "plain" params id description encoding octets ...) */
@@ -197,9 +207,9 @@ static gboolean read_single(MailPart *part, const ImapValue *at, guint depth, gu
         !read_details(part, &at, depth, n_parts) || !read_extension(part, at))
         return FALSE;
     if (g_str_equal(part->type, "text"))
-        part->charset = g_strdup(find_param(params, "charset"));
-    if (!part->name)
-        part->name = dup_param(params, "name");
+        part->charset = dup_charset(params);
+    replace_empty_type(part);
+    read_name(part, params);
     return TRUE;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/imap/bodystructure.c - BODYSTRUCTUREs as servers send them, to part trees or NULL. */
 #include "imap/fetch-items.h"
+#include "mime/mime.h"
 
 #include "tests/unit/imap/dump.h"
 
@@ -16,7 +17,7 @@ typedef struct {
 
 static const Row rows[] = {
     {"text", "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 2279 48)",
-     "text/plain 7bit 2279 charset=US-ASCII"},
+     "text/plain 7bit 2279"},
     {"text-extended",
      "(\"text\" \"html\" (\"charset\" \"utf-8\" \"name\" \"a.html\") \"<id>\" \"about\" "
      "\"quoted-printable\" 10 2 \"md5\" (\"inline\" (\"filename\" \"b.html\")) (\"en\" \"de\") "
@@ -44,6 +45,16 @@ static const Row rows[] = {
      "(\"MESSAGE\" \"GLOBAL\" (\"name\" \"m\") NIL NIL \"8BIT\" 300 () (" PLAIN
      " \"mixed\") 9 NIL (\"attachment\" (\"filename\" \"f\")))",
      "message/global 8bit 300 name=f disposition=attachment [multipart/mixed [" PLAIN_TREE "]]"},
+    {"message-encoded",
+     "(\"MESSAGE\" \"RFC822\" NIL NIL NIL \"BASE64\" 300 NIL (\"attachment\" NIL) NIL)",
+     "message/rfc822 base64 300 disposition=attachment"},
+    {"message-encoded-parts",
+     "(\"message\" \"rfc822\" NIL NIL NIL \"quoted-printable\" 300 " ENVELOPE " " PLAIN " 9)",
+     "message/rfc822 quoted-printable 300"},
+    {"type-empty", "(\"\" \"\" NIL NIL NIL \"base64\" 300 NIL (\"inline\" NIL))",
+     "text/plain base64 300 disposition=inline"},
+    {"subtype-empty", "(\"text\" \"\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 5 1)",
+     "text/plain 7bit 5"},
     {"message-other", "(\"message\" \"delivery-status\" NIL NIL NIL \"7bit\" 5)",
      "message/delivery-status 7bit 5"},
     {"disposition-bare", "(\"image\" \"png\" NIL NIL NIL \"base64\" 5 NIL \"INLINE\")",
@@ -52,17 +63,26 @@ static const Row rows[] = {
      "image/png base64 5 disposition=inline"},
     {"name-2231",
      "(\"a\" \"b\" (\"NAME*\" \"utf-8''%e2%82%ac\" \"name\" \"x\") NIL NIL \"base64\" 5)",
-     "a/b base64 5 name=utf-8''%e2%82%ac"},
+     "a/b base64 5 name=\342\202\254"},
     {"name-pieces",
      "(\"a\" \"b\" (\"name*0*\" \"utf-8''%e2\" \"x\" \"y\" \"name*1\" \"cd\" \"name*2*\" \"e\" "
      "\"name*4\" \"f\") NIL NIL \"base64\" 5)",
-     "a/b base64 5 name=utf-8''%e2cde"},
+     "a/b base64 5 name=\357\277\275cde"},
     {"name-pieces-start-late", "(\"a\" \"b\" (\"name*1\" \"cd\") NIL NIL \"base64\" 5)",
      "a/b base64 5"},
     {"name-pieces-odd",
      "(\"a\" \"b\" (\"name*\" \"x\" \"name*00\" \"y\" \"name*0x\" \"z\" \"name0\" \"w\") NIL NIL "
      "\"base64\" 5)",
      "a/b base64 5 name=x"},
+    {"name-2047", "(\"a\" \"b\" (\"name\" \"=?utf-8?q?=C3=BC?=\") NIL NIL \"base64\" 5)",
+     "a/b base64 5 name=\303\274"},
+    {"name-latin1", "(\"a\" \"b\" (\"name\" \"\374\") NIL NIL \"base64\" 5)",
+     "a/b base64 5 name=\303\274"},
+    {"name-empty",
+     "(\"a\" \"b\" (\"name\" \"n\") NIL NIL \"base64\" 5 NIL (\"inline\" (\"filename\" \"\")))",
+     "a/b base64 5 name=n disposition=inline"},
+    {"name-of-multipart", "(" PLAIN " \"mixed\" (\"name\" \"n\"))",
+     "multipart/mixed name=n [" PLAIN_TREE "]"},
     {"filename-wins",
      "(\"a\" \"b\" (\"name*\" \"n\") NIL NIL \"base64\" 5 NIL (\"attachment\" (\"FILENAME\" "
      "\"f\")))",
@@ -109,7 +129,7 @@ static const Row rows[] = {
     {"md5-list", "(\"a\" \"b\" NIL NIL NIL \"7bit\" 5 (\"inline\" NIL))", NULL},
     {"message-without-envelope", "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 300)", NULL},
     {"message-basic",
-     "(\"MESSAGE\" \"RFC822\" NIL NIL NIL \"BASE64\" 300 NIL (\"attachment\" NIL) NIL)", NULL},
+     "(\"MESSAGE\" \"RFC822\" NIL NIL NIL \"8BIT\" 300 NIL (\"attachment\" NIL) NIL)", NULL},
     {"message-without-body", "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 300 () NIL 9)", NULL},
     {"message-without-lines", "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 300 () " PLAIN ")",
      NULL},
@@ -129,7 +149,7 @@ static void dump_field(GString *out, const char *name, const char *value)
 static void dump_part(GString *out, const MailPart *part)
 {
     g_string_append_printf(out, "%s/%s", part->type, part->subtype);
-    if (part->encoding)
+    if (!mail_part_is_multipart(part))
         g_string_append_printf(out, " %s %" G_GUINT64_FORMAT, part->encoding, part->size);
     dump_field(out, "charset", part->charset);
     dump_field(out, "name", part->name);
@@ -230,7 +250,7 @@ static void test_many_params(void)
     g_string_append(list, ") NIL NIL \"7bit\" 5)");
     part = parse(list->str);
     g_assert_nonnull(part);
-    g_assert_cmpuint(strlen(part->name), ==, 64 * 1024);
+    g_assert_cmpuint(strlen(part->name), ==, 1000);
 }
 
 static void test_long_strings(void)
@@ -271,6 +291,7 @@ static void test_literals(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    mime_init();
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *path = g_strconcat("/imap/bodystructure/", rows[i].name, NULL);
 
