@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -290,6 +291,33 @@ gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number)
     fd = body_files_get(blocks->files, key, FALSE);
     return fd >= 0 && pread(fd, head, HEAD_SIZE, record_offset(number)) == HEAD_SIZE &&
            parse_head(head, &is_end) >= 0;
+}
+
+/* The number of the block with which its file ends. */
+static gboolean find_last(Blocks *blocks, const BodyKey *key, guint32 *ret_number)
+{
+    int fd = body_files_get(blocks->files, key, FALSE);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size == 0)
+        return FALSE;
+    *ret_number = (guint32)((st.st_size - 1) / RECORD_SIZE);
+    return TRUE;
+}
+
+gboolean blocks_end(Blocks *blocks, const BodyKey *key, guint64 *ret_length)
+{
+    HotBlock *hot = hot_get(blocks, key, 0);
+    guint32 last = 0;
+    Block block;
+
+    if (!(hot && hot->block.is_end) && !find_last(blocks, key, &last))
+        return FALSE;
+    block = blocks_get(blocks, key, last);
+    if (!block.bytes || !block.is_end)
+        return FALSE;
+    *ret_length = (guint64)last * CACHE_BLOCK_SIZE + g_bytes_get_size(block.bytes);
+    return TRUE;
 }
 
 void blocks_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end)

@@ -11,7 +11,7 @@
 
 #include "cache/body-files.h"
 
-#define NAME_SIZE 160
+#define NAME_SIZE 256
 #define GONE      "gone."
 #define GONE_STEP 16 /* files that are removed in one turn */
 

@@ -134,8 +134,10 @@ Cache *cache_open(const MailAccount *account, const CacheOptions *options, GErro
     cache->keywords = g_ptr_array_new_with_free_func(g_free);
     wants_init(cache);
     ahead_init(cache);
+    ahead_walk_init(cache);
     ahead_list_init(cache);
     listing_init(cache);
+    trees_init(cache);
     cache->dir_fd = cache_dir_open(cache->dir, error);
     if (cache->dir_fd < 0)
         return NULL;
@@ -162,8 +164,10 @@ void cache_close(Cache *cache)
     }
     index_close(cache->index);
     blocks_close(cache->blocks);
+    trees_free(cache);
     listing_free(cache);
     ahead_list_free(cache);
+    ahead_walk_free(cache);
     ahead_free(cache);
     g_ptr_array_unref(cache->keywords);
     g_hash_table_unref(cache->generations);
@@ -185,6 +189,12 @@ void cache_set_backend(Cache *cache, const CacheBackend *backend, gpointer data)
 {
     cache->backend = backend;
     cache->backend_data = data;
+}
+
+void cache_set_maker(Cache *cache, const CacheMaker *maker, gpointer data)
+{
+    cache->maker = maker;
+    cache->maker_data = data;
 }
 
 /* --- state --- */

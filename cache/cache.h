@@ -154,16 +154,37 @@ gboolean cache_size_is_known(Cache *cache, guint32 generation, guint32 uid);
 /* Whether a size that the server told turned out wrong, in this account. */
 gboolean cache_sizes_lie(const Cache *cache);
 
+/* A section of a message is named as IMAP does it, with keywords in upper case; "" is the whole.
+ * With a word in lower case it is one that is made here of others. */
+gboolean cache_section_is_made(const char *section);
+
 /* An array that owns its GBytes. */
 GPtrArray *cache_slices_new(void);
-/* Up to @size bytes of a message's section ("" is the whole) from @offset, as GBytes one after the
- * other; fewer only at its end. */
+/* Up to @size bytes of a message's section from @offset, as GBytes one after the other; fewer only
+ * at its end. */
 CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char *section,
                        guint64 offset, gsize size, GPtrArray *ret_slices, guint64 *ret_want,
                        GError **error);
 /* Whether cache_read() would answer without the network. */
 gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *section,
                    guint64 offset, gsize size);
+
+/* How long a section is, other than the whole message: by what came of it, not by what was told.
+ */
+CacheAnswer cache_section_size(Cache *cache, guint32 generation, guint32 uid, const char *section,
+                               guint64 *ret_size, guint64 *ret_want, GError **error);
+
+/* --- part trees (cache/trees.c) --- */
+
+/* The numbered tree of a message's parts, as the server tells it; where it tells none that is of
+ * use, or the whole message is here already, as it is made here. */
+CacheAnswer cache_tree(Cache *cache, guint32 generation, guint32 uid, MailPart **ret_tree,
+                       guint64 *ret_want, GError **error);
+/* What is known of it already, or NULL. */
+MailPart *cache_known_tree(Cache *cache, guint32 generation, guint32 uid);
+/* The tree when those of its parts that can be measured are. */
+CacheAnswer cache_measured_tree(Cache *cache, guint32 generation, guint32 uid, MailPart **ret_tree,
+                                guint64 *ret_want, GError **error);
 
 /* --- keywords (cache/keywords.c) --- */
 
@@ -205,6 +226,8 @@ typedef struct {
     /* After the change. */
     void (*listing_changed)(guint32 box, gpointer data); /* messages or flags or children */
     void (*size_corrected)(guint32 box, guint32 uid, gpointer data);
+    /* A part decodes to something else than was said. */
+    void (*part_corrected)(guint32 box, guint32 uid, const MailPart *part, gpointer data);
     /* All messages of the box are other ones now. */
     void (*box_replaced)(guint32 box, guint32 old_generation, gpointer data);
 } CacheNews;
@@ -215,11 +238,15 @@ void cache_set_news(Cache *cache, const CacheNews *news, gpointer data);
 
 typedef enum {
     CACHE_WANT_QUOTA,
-    CACHE_WANT_SYNC,  /* compare @box with the server */
-    CACHE_WANT_UIDS,  /* the same, and all its UIDs */
-    CACHE_WANT_LINES, /* list the unlisted messages of @box from @uid down to @low */
-    CACHE_WANT_LINE,  /* list the one message @uid */
-    CACHE_WANT_BLOCK, /* @block of @section of @uid */
+    CACHE_WANT_SYNC,    /* compare @box with the server */
+    CACHE_WANT_UIDS,    /* the same, and all its UIDs */
+    CACHE_WANT_LINES,   /* list the unlisted messages of @box from @uid down to @low */
+    CACHE_WANT_LINE,    /* list the one message @uid */
+    CACHE_WANT_BLOCK,   /* @block of @section of @uid */
+    CACHE_WANT_TREE,    /* the parts of @uid */
+    CACHE_WANT_MEASURE, /* what its parts decode to, where that can be told */
+    CACHE_WANT_PARSE,   /* the maker's: the same two from the message itself */
+    CACHE_WANT_MADE,    /* the maker's: @section of @uid, whole */
 } CacheWantKind;
 
 typedef struct {
@@ -228,6 +255,7 @@ typedef struct {
     guint32 box, generation, uid, block;
     guint32 low;         /* of LINES: the lowest UID */
     const char *section; /* interned */
+    guint64 length;      /* octets of the section as far as is known, or 0 */
     guint n_waiting;     /* 0: read-ahead */
     gboolean is_taken;
     gint64 deadline_us; /* monotonic */
@@ -239,6 +267,16 @@ typedef struct {
 } CacheBackend;
 
 void cache_set_backend(Cache *cache, const CacheBackend *backend, gpointer data);
+
+/* Who makes sections of others, and trees of messages, without a server. */
+typedef struct {
+    void (*wants_changed)(gpointer data);
+    /* Calls @each for every section of which @section is made. */
+    void (*sources)(MailPart *tree, const char *section,
+                    void (*each)(const char *section, gpointer each_data), gpointer each_data);
+} CacheMaker;
+
+void cache_set_maker(Cache *cache, const CacheMaker *maker, gpointer data);
 
 /* All wants in order of age: CacheWant *; borrowed. */
 const GQueue *cache_wants(Cache *cache);
@@ -297,3 +335,17 @@ void cache_put_synced(Cache *cache, guint32 box, guint32 uidnext, guint64 modseq
  * UID, section, origin and length agree with what was asked. */
 void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *section,
                      guint32 block, GBytes *bytes, gboolean is_end);
+
+/* --- for backends and the maker: parts (cache/trees.c) --- */
+
+/* What the server told of the parts; @tree is taken, NULL when it is of no use. */
+void cache_put_tree(Cache *cache, guint32 generation, guint32 uid, MailPart *tree);
+/* What the message itself told of them, with offsets and measures; @tree is taken.  Where the
+ * server's tree is another one, that stays. */
+void cache_put_parsed(Cache *cache, guint32 generation, guint32 uid, MailPart *tree);
+/* What part @section decodes to; @base64 may be NULL where the measure has none.  One that differs
+ * from what was said before is a correction. */
+void cache_put_measure(Cache *cache, guint32 generation, guint32 uid, const char *section,
+                       MailPartMeasure measure, const MailBase64 *base64);
+/* Nothing more can be told of the rest of the parts. */
+void cache_put_measured(Cache *cache, guint32 generation, guint32 uid);

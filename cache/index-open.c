@@ -9,7 +9,8 @@
 
 #define INDEX_FILE "index.sqlite"
 
-/* WITHOUT ROWID tables keep to their primary key; message.id is generation << 32 | uid. */
+/* WITHOUT ROWID tables keep to their primary key; message.id and tree.id are
+ * generation << 32 | uid. */
 static const char schema[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE box (id INTEGER PRIMARY KEY, parent INTEGER, name BLOB, raw INTEGER, wire BLOB,"
@@ -21,7 +22,8 @@ static const char schema[] =
     " proved INTEGER, envelope BLOB, sum INTEGER);"
     "CREATE TABLE body (id INTEGER, section TEXT, bytes INTEGER, used INTEGER,"
     " PRIMARY KEY (id, section)) WITHOUT ROWID;"
-    "CREATE INDEX body_used ON body (used);";
+    "CREATE INDEX body_used ON body (used);"
+    "CREATE TABLE tree (id INTEGER PRIMARY KEY, parts BLOB, sum INTEGER);";
 
 static const char *const sql[SQL_N] = {
     [SQL_SET_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
@@ -57,6 +59,9 @@ static const char *const sql[SQL_N] = {
     [SQL_COUNT_BODY] = "INSERT INTO body VALUES (?1, ?2, ?3, 0) ON CONFLICT DO UPDATE SET"
                        " bytes = excluded.bytes",
     [SQL_DELETE_UNCOUNTED] = "DELETE FROM body WHERE bytes = 0",
+    [SQL_PUT_TREE] = "INSERT OR REPLACE INTO tree VALUES (?1, ?2, ?3)",
+    [SQL_GET_TREE] = "SELECT parts, sum FROM tree WHERE id = ?1",
+    [SQL_DELETE_TREES] = "DELETE FROM tree WHERE id > ?1 AND id < ?2",
 };
 
 static gboolean is_sound(sqlite3 *db)

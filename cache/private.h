@@ -54,13 +54,17 @@ struct Cache {
 
     struct Wants *wants;
     struct Ahead *ahead;
+    struct AheadWalk *ahead_walk;
     struct AheadList *ahead_list;
     struct Listing *listing;
+    struct Trees *trees;
 
     const CacheNews *news;
     gpointer news_data;
     const CacheBackend *backend;
     gpointer backend_data;
+    const CacheMaker *maker;
+    gpointer maker_data;
 };
 
 /* --- dir.c --- */
@@ -98,6 +102,9 @@ typedef enum {
     SQL_UNCOUNT_BODIES,
     SQL_COUNT_BODY,
     SQL_DELETE_UNCOUNTED,
+    SQL_PUT_TREE,
+    SQL_GET_TREE,
+    SQL_DELETE_TREES,
     SQL_N
 } IndexStatement;
 
@@ -235,6 +242,8 @@ void blocks_close(Blocks *blocks);
 Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number);
 /* Whether it seems to be here, at the cost of a look at its head. */
 gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number);
+/* How long the body is, where its last block is here. */
+gboolean blocks_end(Blocks *blocks, const BodyKey *key, guint64 *ret_length);
 void blocks_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end);
 void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid);
 void blocks_forget_generation(Blocks *blocks, guint32 generation);
@@ -270,15 +279,50 @@ void wants_suggest(Cache *cache, const CacheWant *wanted);
 CacheAnswer wants_answer_block(Cache *cache, const BodyKey *key, guint32 block, guint64 *ret_want,
                                GError **error);
 void wants_suggest_block(Cache *cache, const BodyKey *key, guint32 block);
+/* The same two for what is wanted of a message as such; @section may be NULL. */
+CacheAnswer wants_answer_message(Cache *cache, CacheWantKind kind, guint32 generation, guint32 uid,
+                                 const char *section, guint64 *ret_want, GError **error);
+void wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid);
 /* Fails the wants for messages of @generation with GONE. */
 void wants_fail_generation(Cache *cache, guint32 generation);
 /* Ends the wants for the mailbox @id: who waits asks again, or fails with @error. */
 void wants_end_box(Cache *cache, guint32 id, const GError *error);
 
-/* --- ahead.c, ahead-list.c --- */
+/* --- trees.c --- */
+
+void trees_init(Cache *cache);
+void trees_free(Cache *cache);
+/* The tree that is known of a message, or NULL; borrowed until the return to the main loop. */
+MailPart *trees_get(Cache *cache, guint32 generation, guint32 uid);
+/* Whether the server's is of no use. */
+gboolean trees_is_useless(Cache *cache, guint32 generation, guint32 uid);
+/* Whether the message turned out to have other parts than the server says: then only the server
+ * knows where they are. */
+gboolean trees_is_unplaceable(Cache *cache, guint32 generation, guint32 uid);
+/* Forgets those of messages from @first to @last. */
+void trees_delete(Cache *cache, guint32 generation, guint32 first, guint32 last);
+
+/* --- sections.c --- */
+
+/* Octets of the section as far as is known, or 0. */
+guint64 sections_length(Cache *cache, const BodyKey *key);
+/* Whether all blocks of a message are here. */
+gboolean sections_has_whole(Cache *cache, guint32 generation, guint32 uid);
+/* Whether [offset, end) of a section lies in blocks of the whole message that are here, and where:
+ * the section is *ret_len octets from *ret_off on. */
+gboolean sections_find(Cache *cache, const BodyKey *key, guint64 offset, guint64 end,
+                       guint64 *ret_off, guint64 *ret_len);
+/* Whether it can, once the message has been parsed. */
+gboolean sections_can_be_found(Cache *cache, const BodyKey *key);
+/* A block of a section came that ends at @block_end. */
+void sections_note_block(Cache *cache, const BodyKey *key, guint64 block_end, gboolean is_end);
+
+/* --- ahead.c, ahead-list.c, ahead-walk.c --- */
 
 void ahead_init(Cache *cache);
 void ahead_free(Cache *cache);
+void ahead_walk_init(Cache *cache);
+void ahead_walk_free(Cache *cache);
 void ahead_list_init(Cache *cache);
 void ahead_list_free(Cache *cache);
 /* A reader asked for [offset, offset + size) of a section of @length octets: may suggest more. */
@@ -288,3 +332,8 @@ void ahead_read(Cache *cache, Box *box, const CacheMessage *message, const char 
 CacheAnswer ahead_list(Cache *cache, Box *box, guint32 uid, guint64 *ret_want, GError **error);
 /* A listing of @box passes the listed @uid. */
 void ahead_listed(Cache *cache, Box *box, guint32 uid);
+/* The section @section of @uid is read, from its beginning: may suggest others of the mailbox. */
+void ahead_walk(Cache *cache, Box *box, guint32 uid, const char *section);
+/* Suggests the blocks of [from, to) that are missing. */
+void ahead_suggest_blocks(Cache *cache, const Box *box, guint32 uid, const char *section,
+                          guint64 from, guint64 to);

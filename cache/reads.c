@@ -105,70 +105,141 @@ GPtrArray *cache_slices_new(void)
     return g_ptr_array_new_with_free_func(unref_bytes);
 }
 
+/* A read on its way. */
+typedef struct {
+    Cache *cache;
+    Box *box;
+    const CacheMessage *row;
+    BodyKey key;
+    guint64 offset, end;
+    GPtrArray *slices;
+    guint64 *ret_want;
+    GError **error;
+} Reading;
+
 /* Appends what [offset, end) takes from @block, which is @number; FALSE at the end of the section.
  */
-static gboolean take(const Block *block, guint32 number, guint64 offset, guint64 end,
-                     GPtrArray *slices)
+static gboolean take(const Reading *reading, const Block *block, guint32 number)
 {
     guint64 start = (guint64)number * CACHE_BLOCK_SIZE, len = g_bytes_get_size(block->bytes);
-    guint64 from = MAX(offset, start), to = MIN(end, start + len);
+    guint64 from = MAX(reading->offset, start), to = MIN(reading->end, start + len);
 
     if (from < to)
-        g_ptr_array_add(slices, g_bytes_new_from_bytes(block->bytes, (gsize)(from - start),
-                                                       (gsize)(to - from)));
-    return !block->is_end && start + len < end;
+        g_ptr_array_add(reading->slices, g_bytes_new_from_bytes(block->bytes, (gsize)(from - start),
+                                                                (gsize)(to - from)));
+    return !block->is_end && start + len < reading->end;
 }
 
-static CacheAnswer want_missing(Cache *cache, const BodyKey *key, guint32 number, guint64 end,
-                                guint64 *ret_want, GError **error)
+static CacheAnswer want_missing(const Reading *reading, guint32 number)
 {
-    CacheAnswer answer = wants_answer_block(cache, key, number, ret_want, error);
+    Cache *cache = reading->cache;
+    CacheAnswer answer =
+        wants_answer_block(cache, &reading->key, number, reading->ret_want, reading->error);
 
-    for (guint64 n = (guint64)number + 1; answer == CACHE_WAIT && n * CACHE_BLOCK_SIZE < end; n++)
-        wants_suggest_block(cache, key, (guint32)n);
+    for (guint64 n = (guint64)number + 1;
+         answer == CACHE_WAIT && n * CACHE_BLOCK_SIZE < reading->end; n++)
+        wants_suggest_block(cache, &reading->key, (guint32)n);
     return answer;
 }
 
-static CacheAnswer read_blocks(Cache *cache, const BodyKey *key, guint64 offset, guint64 end,
-                               GPtrArray *slices, guint64 *ret_want, GError **error)
+/* A section that is made here is made whole. */
+static CacheAnswer want_made(const Reading *reading)
 {
-    if (end > CACHE_SIZE_MAX) {
-        g_set_error(error, MAIL_ERROR, MAIL_ERROR_TOO_BIG,
+    return wants_answer_message(reading->cache, CACHE_WANT_MADE, reading->key.generation,
+                                reading->key.uid, reading->key.section, reading->ret_want,
+                                reading->error);
+}
+
+static CacheAnswer want_block_or_made(const Reading *reading, guint32 number)
+{
+    return cache_section_is_made(reading->key.section) ? want_made(reading)
+                                                       : want_missing(reading, number);
+}
+
+static CacheAnswer read_blocks(const Reading *reading)
+{
+    if (reading->end > CACHE_SIZE_MAX) {
+        g_set_error(reading->error, MAIL_ERROR, MAIL_ERROR_TOO_BIG,
                     "what lies beyond %" G_GUINT64_FORMAT " octets cannot be read", CACHE_SIZE_MAX);
         return CACHE_FAILED;
     }
-    for (guint32 number = (guint32)(offset / CACHE_BLOCK_SIZE);; number++) {
-        Block block = blocks_get(cache->blocks, key, number);
+    for (guint32 number = (guint32)(reading->offset / CACHE_BLOCK_SIZE);; number++) {
+        Block block = blocks_get(reading->cache->blocks, &reading->key, number);
 
         if (!block.bytes) {
-            g_ptr_array_set_size(slices, 0);
-            return want_missing(cache, key, number, end, ret_want, error);
+            g_ptr_array_set_size(reading->slices, 0);
+            return want_block_or_made(reading, number);
         }
-        if (!take(&block, number, offset, end, slices))
+        if (!take(reading, &block, number))
             return CACHE_FOUND;
     }
+}
+
+/* A section of a message of which all that is asked for is here; CACHE_ABSENT when it is not. */
+static CacheAnswer read_in_whole(const Reading *reading)
+{
+    Reading whole = *reading;
+    guint64 start, length;
+
+    if (blocks_has(reading->cache->blocks, &reading->key,
+                   (guint32)(reading->offset / CACHE_BLOCK_SIZE)))
+        return CACHE_ABSENT;
+    if (sections_find(reading->cache, &reading->key, reading->offset, reading->end, &start,
+                      &length)) {
+        whole.key.section = g_intern_static_string("");
+        whole.offset = start + reading->offset;
+        whole.end = start + MIN(reading->end, length);
+        return reading->offset < length ? read_blocks(&whole) : CACHE_FOUND;
+    }
+    if (sections_can_be_found(reading->cache, &reading->key))
+        return wants_answer_message(reading->cache, CACHE_WANT_PARSE, reading->key.generation,
+                                    reading->key.uid, NULL, reading->ret_want, reading->error);
+    return CACHE_ABSENT;
+}
+
+/* How long a section is as far as is known, for what is not asked for beyond it. */
+static guint64 known_end(Cache *cache, const BodyKey *key, const CacheMessage *row)
+{
+    guint64 length = 0;
+
+    if (!*key->section)
+        return is_size_believed(cache, row) ? row->size : CACHE_SIZE_MAX;
+    if (cache_section_is_made(key->section))
+        return blocks_end(cache->blocks, key, &length) ? length : CACHE_SIZE_MAX;
+    length = sections_length(cache, key);
+    return length ? length : CACHE_SIZE_MAX;
 }
 
 CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char *section,
                        guint64 offset, gsize size, GPtrArray *ret_slices, guint64 *ret_want,
                        GError **error)
 {
-    BodyKey key = {generation, uid, g_intern_string(section)};
-    guint64 end = offset + size;
-    Box *box;
+    Reading reading = {.cache = cache,
+                       .key = {generation, uid, g_intern_string(section)},
+                       .offset = offset,
+                       .end = offset + size,
+                       .slices = ret_slices,
+                       .ret_want = ret_want,
+                       .error = error};
+    gboolean is_told = !cache_section_is_made(section);
+    CacheAnswer answer = CACHE_ABSENT;
     CacheMessage *row;
-    CacheAnswer answer;
 
-    if (!lookup(cache, generation, uid, &box, &row))
+    if (!lookup(cache, generation, uid, &reading.box, &row))
         return CACHE_ABSENT;
     if (!*section && is_size_believed(cache, row))
-        end = MIN(end, row->size);
-    if (offset >= end)
+        reading.end = MIN(reading.end, row->size);
+    if (offset >= reading.end)
         return CACHE_FOUND;
-    answer = read_blocks(cache, &key, offset, end, ret_slices, ret_want, error);
+    if (*section && is_told)
+        answer = read_in_whole(&reading);
+    if (answer != CACHE_ABSENT)
+        return answer;
+    answer = read_blocks(&reading);
     /* Afterwards, so that what is read now is wanted before what may be read then. */
-    if (answer != CACHE_FAILED)
-        ahead_read(cache, box, row, key.section, offset, size, row->size);
+    if (answer != CACHE_FAILED && is_told)
+        ahead_read(cache, reading.box, row, reading.key.section, offset, size,
+                   MIN(known_end(cache, &reading.key, row), row->size));
     return answer;
 }
 
@@ -176,15 +247,16 @@ gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *se
                    guint64 offset, gsize size)
 {
     BodyKey key = {generation, uid, g_intern_string(section)};
-    guint64 end = offset + size;
+    guint64 end, start, length;
     Box *box;
     CacheMessage *row;
 
     if (!lookup(cache, generation, uid, &box, &row))
         return TRUE;
-    if (!*section && is_size_believed(cache, row))
-        end = MIN(end, row->size);
-    end = MIN(end, CACHE_SIZE_MAX);
+    end = MIN(MIN(offset + size, known_end(cache, &key, row)), CACHE_SIZE_MAX);
+    if (*section && !cache_section_is_made(section) &&
+        sections_find(cache, &key, offset, end, &start, &length))
+        return TRUE;
     for (guint64 n = offset / CACHE_BLOCK_SIZE; n * CACHE_BLOCK_SIZE < end; n++)
         if (!blocks_has(cache->blocks, &key, (guint32)n))
             return FALSE;
@@ -239,4 +311,6 @@ void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *
     blocks_put(cache->blocks, &key, block, bytes, is_end);
     if (!*section)
         note_size(cache, box, row, block, len, is_end);
+    else if (!cache_section_is_made(section))
+        sections_note_block(cache, &key, (guint64)block * CACHE_BLOCK_SIZE + len, is_end);
 }

@@ -78,6 +78,7 @@ void messages_delete(Cache *cache, guint32 generation, guint32 first, guint32 la
     sqlite3_bind_int64(delete, 1, message_key(generation, first) - 1);
     sqlite3_bind_int64(delete, 2, message_key(generation, last) + 1);
     index_run(cache->index, delete);
+    trees_delete(cache, generation, first, last);
 }
 
 void messages_delete_generation(Cache *cache, guint32 generation)

@@ -120,6 +120,12 @@ guint wants_count(Cache *cache)
 
 /* --- telling the backend --- */
 
+/* What the maker makes of what is here. */
+static gboolean is_for_maker(const CacheWant *want)
+{
+    return want->kind == CACHE_WANT_PARSE || want->kind == CACHE_WANT_MADE;
+}
+
 static gboolean on_tell(gpointer data)
 {
     Cache *cache = data;
@@ -127,6 +133,8 @@ static gboolean on_tell(gpointer data)
     cache->wants->tell_source = 0;
     if (cache->backend)
         cache->backend->wants_changed(cache->backend_data);
+    if (cache->maker)
+        cache->maker->wants_changed(cache->maker_data);
     return G_SOURCE_REMOVE;
 }
 
@@ -229,7 +237,7 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
 {
     Want *want;
 
-    if (cache->state == CACHE_OFFLINE) {
+    if (cache->state == CACHE_OFFLINE && !is_for_maker(wanted)) {
         if (cache->state_error)
             g_propagate_error(error, g_error_copy(cache->state_error));
         else
@@ -238,7 +246,7 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
         return CACHE_FAILED;
     }
     want = want_find(cache, wanted);
-    if (!want && wants_are_in_vain(cache, wanted->box, wanted->uid)) {
+    if (!want && !is_for_maker(wanted) && wants_are_in_vain(cache, wanted->box, wanted->uid)) {
         g_propagate_error(error, timeout_error(cache));
         return CACHE_FAILED;
     }
@@ -269,6 +277,7 @@ static CacheWant block_want(Cache *cache, const BodyKey *key, guint32 block)
         .uid = key->uid,
         .section = key->section,
         .block = block,
+        .length = sections_length(cache, key),
     };
 }
 
@@ -286,6 +295,33 @@ void wants_suggest_block(Cache *cache, const BodyKey *key, guint32 block)
 
     if (!blocks_has(cache->blocks, key, block))
         wants_suggest(cache, &want);
+}
+
+static CacheWant message_want(Cache *cache, CacheWantKind kind, guint32 generation, guint32 uid,
+                              const char *section)
+{
+    return (CacheWant){
+        .kind = kind,
+        .box = cache_box_of_generation(cache, generation)->id,
+        .generation = generation,
+        .uid = uid,
+        .section = section,
+    };
+}
+
+CacheAnswer wants_answer_message(Cache *cache, CacheWantKind kind, guint32 generation, guint32 uid,
+                                 const char *section, guint64 *ret_want, GError **error)
+{
+    CacheWant want = message_want(cache, kind, generation, uid, section);
+
+    return wants_answer(cache, &want, ret_want, error);
+}
+
+void wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid)
+{
+    CacheWant want = message_want(cache, CACHE_WANT_TREE, generation, uid, NULL);
+
+    wants_suggest(cache, &want);
 }
 
 /* --- waiting --- */
@@ -422,7 +458,7 @@ static void fail_if(Cache *cache, gboolean (*matches)(const Want *want, guint32 
 
 static gboolean is_free(const Want *want, guint32 number)
 {
-    return !want->pub.is_taken;
+    return !want->pub.is_taken && !is_for_maker(&want->pub);
 }
 
 static gboolean is_of_box(const Want *want, guint32 number)

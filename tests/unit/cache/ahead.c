@@ -197,6 +197,98 @@ static void test_walk(gconstpointer data)
     fixture_tear_down(&fixture, NULL);
 }
 
+/* --- over what is made of the messages --- */
+
+#define TEXT_LEN 100
+
+static void on_wants_changed(gpointer data)
+{
+}
+
+static void text_sources(MailPart *tree, const char *section,
+                         void (*each)(const char *section, gpointer each_data), gpointer each_data)
+{
+    g_assert_cmpstr(section, ==, "text");
+    each(tree->section, each_data);
+}
+
+static void put_text(Fixture *fixture, guint32 generation, guint32 uid, const char *section)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new_take(g_strnfill(TEXT_LEN, 'x'), TEXT_LEN);
+
+    cache_put_block(fixture->cache, generation, uid, section, 0, bytes, TRUE);
+}
+
+static void put_tree(Fixture *fixture, guint32 generation, guint32 uid)
+{
+    MailPart *part = mail_part_new();
+
+    part->type = g_strdup("text");
+    part->subtype = g_strdup("plain");
+    part->encoding = g_strdup("7bit");
+    part->size = TEXT_LEN;
+    cache_put_tree(fixture->cache, generation, uid, part);
+}
+
+/* All that the server is asked comes. */
+static void round_trip(Fixture *fixture, guint *n_trips)
+{
+    (*n_trips)++;
+    for (GList *link = cache_wants(fixture->cache)->head, *next; link; link = next) {
+        const CacheWant *want = link->data;
+
+        next = link->next;
+        g_assert_cmpint(want->kind, !=, CACHE_WANT_PARSE);
+        if (want->kind == CACHE_WANT_MADE)
+            continue;
+        if (want->kind == CACHE_WANT_TREE)
+            put_tree(fixture, want->generation, want->uid);
+        else
+            put_text(fixture, want->generation, want->uid, want->section);
+        cache_want_done(fixture->cache, want->id, NULL);
+    }
+    fixture_settle();
+}
+
+/* As the maker makes it. */
+static void make_text(Fixture *fixture, guint32 generation, guint32 uid, guint *n_trips)
+{
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    MailPart *root;
+    guint64 want;
+
+    while (cache_tree(fixture->cache, generation, uid, &root, &want, NULL) == CACHE_WAIT)
+        round_trip(fixture, n_trips);
+    while (cache_read(fixture->cache, generation, uid, "1", 0, 131072, slices, &want, NULL) ==
+           CACHE_WAIT)
+        round_trip(fixture, n_trips);
+    put_text(fixture, generation, uid, "text");
+}
+
+/* As grep goes over the texts of a mailbox. */
+static void test_texts(Fixture *fixture, gconstpointer data)
+{
+    static const CacheMaker maker = {on_wants_changed, text_sources};
+    guint32 box = fixture_put_inbox(fixture, 3000, 5000);
+    guint32 generation = fixture_generation(fixture, box);
+    guint64 size, want;
+    guint n_trips = 0;
+
+    cache_set_maker(fixture->cache, &maker, NULL);
+    for (guint32 uid = 3000; uid > 0; uid--) {
+        g_assert_cmpint(
+            cache_section_size(fixture->cache, generation, uid, "text", &size, &want, NULL), ==,
+            CACHE_WAIT);
+        make_text(fixture, generation, uid, &n_trips);
+        cache_want_done(fixture->cache, want, NULL);
+        g_assert_cmpint(
+            cache_section_size(fixture->cache, generation, uid, "text", &size, &want, NULL), ==,
+            CACHE_FOUND);
+    }
+    g_assert_cmpuint(n_trips, <, 40);
+    cache_set_maker(fixture->cache, NULL, NULL);
+}
+
 /* --- lines --- */
 
 static CacheAnswer next_line(Fixture *fixture, guint32 box, guint32 before, guint32 *ret_uid)
@@ -266,6 +358,7 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &walks[i].walk, test_walk);
     }
+    FIXTURE_TEST("/cache/ahead/texts", test_texts);
     FIXTURE_TEST("/cache/ahead/lines", test_lines);
     return g_test_run();
 }

@@ -34,6 +34,11 @@ static void on_size_corrected(guint32 box, guint32 uid, gpointer news)
     g_string_append_printf(news, "size-%u ", uid);
 }
 
+static void on_part_corrected(guint32 box, guint32 uid, const MailPart *part, gpointer news)
+{
+    g_string_append_printf(news, "part-%u/%s ", uid, part->section);
+}
+
 static void on_box_replaced(guint32 box, guint32 old_generation, gpointer news)
 {
     g_string_append(news, "replaced ");
@@ -45,6 +50,7 @@ static const CacheNews recorder = {
     .flags_changing = on_flags_changing,
     .listing_changed = on_listing_changed,
     .size_corrected = on_size_corrected,
+    .part_corrected = on_part_corrected,
     .box_replaced = on_box_replaced,
 };
 
@@ -293,7 +299,14 @@ static void append_want(GString *text, const CacheWant *want)
         break;
     case CACHE_WANT_LINE: g_string_append_printf(text, "line-%u ", want->uid); break;
     case CACHE_WANT_BLOCK:
-        g_string_append_printf(text, "block-%u/%u ", want->uid, want->block);
+        g_string_append_printf(text, "block-%u/%s%s%u ", want->uid, want->section,
+                               *want->section ? "/" : "", want->block);
+        break;
+    case CACHE_WANT_TREE: g_string_append_printf(text, "tree-%u ", want->uid); break;
+    case CACHE_WANT_MEASURE: g_string_append_printf(text, "measure-%u ", want->uid); break;
+    case CACHE_WANT_PARSE: g_string_append_printf(text, "parse-%u ", want->uid); break;
+    case CACHE_WANT_MADE:
+        g_string_append_printf(text, "made-%u/%s ", want->uid, want->section);
         break;
     }
 }

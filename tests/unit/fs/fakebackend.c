@@ -248,6 +248,10 @@ void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
     case CACHE_WANT_LINES:
     case CACHE_WANT_LINE: put_lines(backend, want); break;
     case CACHE_WANT_BLOCK: put_block(backend, want); break;
+    case CACHE_WANT_TREE: cache_put_tree(backend->cache, want->generation, want->uid, NULL); break;
+    case CACHE_WANT_MEASURE: cache_put_measured(backend->cache, want->generation, want->uid); break;
+    case CACHE_WANT_PARSE:
+    case CACHE_WANT_MADE: g_assert_not_reached();
     }
     if (want->kind == CACHE_WANT_LINE && !find_message(backend, want->box, want->uid)) {
         g_autoptr(GError) error =
@@ -259,12 +263,24 @@ void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
     cache_want_done(backend->cache, id, NULL);
 }
 
+/* The oldest want that is not the maker's. */
+static const CacheWant *first_want(FakeBackend *backend)
+{
+    for (const GList *link = cache_wants(backend->cache)->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (want->kind != CACHE_WANT_PARSE && want->kind != CACHE_WANT_MADE)
+            return want;
+    }
+    return NULL;
+}
+
 void fakebackend_fulfil_all(FakeBackend *backend)
 {
-    const GQueue *wants = cache_wants(backend->cache);
+    const CacheWant *want;
 
-    while (wants->head)
-        fakebackend_fulfil(backend, wants->head->data);
+    while ((want = first_want(backend)))
+        fakebackend_fulfil(backend, want);
 }
 
 void fakebackend_fail_all(FakeBackend *backend, MailError code, const char *text)

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/ahead-walk.c - read-ahead over the messages of a mailbox that are read one after the other.
+ *
+ * What is read is the whole message, or a section that is made here: then the trees of the messages
+ * are wanted first, far ahead, and the sections that it is made of as the trees come.
+ */
+#include "cache/private.h"
+
+#define N_WALKERS      4
+#define WALK_AFTER     2
+#define WALK_FIRST     8
+#define WALK_MAX       512
+#define WALK_BYTES_MAX ((guint64)8 * 1024 * 1024)
+#define MESSAGE_MAX    ((guint64)1024 * 1024) /* of one message */
+#define STEP_MAX       3                      /* a walk may leave out a few */
+
+typedef struct {
+    guint32 generation;
+    const char *section; /* interned */
+    guint32 last;        /* UID of the message that was read last */
+    int direction;       /* +1 to newer ones, -1 to older ones, 0 not known yet */
+    guint n_in_order;
+    guint window;
+    guint32 wanted;       /* UID up to which messages were wanted; 0: none */
+    guint32 wanted_trees; /* the same for trees */
+} Walker;
+
+struct AheadWalk {
+    Walker walkers[N_WALKERS];
+    guint next;
+};
+
+void ahead_walk_init(Cache *cache)
+{
+    cache->ahead_walk = g_new0(struct AheadWalk, 1);
+}
+
+void ahead_walk_free(Cache *cache)
+{
+    g_free(cache->ahead_walk);
+}
+
+/* --- steps --- */
+
+static Walker *walker_of(struct AheadWalk *ahead, guint32 generation, const char *section)
+{
+    Walker *walker;
+
+    for (guint i = 0; i < N_WALKERS; i++)
+        if (ahead->walkers[i].generation == generation && ahead->walkers[i].section == section)
+            return &ahead->walkers[i];
+    walker = &ahead->walkers[ahead->next++ % N_WALKERS];
+    *walker = (Walker){.generation = generation, .section = section};
+    return walker;
+}
+
+/* Whether going from @last to @now is a step of a walk, and which way. */
+static int step(guint last, guint now)
+{
+    if (now > last && now - last <= STEP_MAX)
+        return 1;
+    if (last > now && last - now <= STEP_MAX)
+        return -1;
+    return 0;
+}
+
+/* Takes down a step; whether it is one of a walk. */
+static gboolean note_step(Walker *walker, const GArray *rows, guint at, guint32 uid)
+{
+    int direction = walker->last ? step(rows_lower_bound(rows, walker->last), at) : 0;
+
+    if (uid == walker->last)
+        return FALSE;
+    walker->last = uid;
+    if (direction && (direction == walker->direction || !walker->n_in_order)) {
+        walker->direction = direction;
+        walker->n_in_order++;
+        return walker->n_in_order >= WALK_AFTER;
+    }
+    walker->direction = direction;
+    walker->n_in_order = 0;
+    walker->window = 0;
+    walker->wanted = walker->wanted_trees = 0;
+    return FALSE;
+}
+
+/* How many messages there are from @at to that of @uid in the walk's direction. */
+static guint n_ahead(const Walker *walker, const GArray *rows, guint at, guint32 uid)
+{
+    guint to = uid ? rows_lower_bound(rows, uid) : at;
+    gint64 n = ((gint64)to - (gint64)at) * walker->direction;
+
+    return n > 0 ? (guint)n : 0;
+}
+
+/* The @nth message from @at on that may be read ahead, or NULL. */
+static const CacheMessage *row_ahead(const Walker *walker, const GArray *rows, guint at, guint nth)
+{
+    gint64 to = (gint64)at + (gint64)nth * walker->direction;
+    const CacheMessage *row;
+
+    if (to < 0 || to >= rows->len)
+        return NULL;
+    row = &g_array_index(rows, CacheMessage, to);
+    return row->is_listed ? row : NULL;
+}
+
+/* --- whole messages --- */
+
+static void suggest_messages(Cache *cache, const Box *box, Walker *walker, const GArray *rows,
+                             guint at, guint n_wanted)
+{
+    const CacheMessage *row;
+    guint64 bytes = 0;
+
+    /* What was wanted already counts. */
+    for (guint n = 1; n <= walker->window && bytes < WALK_BYTES_MAX; n++) {
+        row = row_ahead(walker, rows, at, n);
+        if (!row)
+            return;
+        bytes += MIN(row->size, MESSAGE_MAX);
+        if (n <= n_wanted)
+            continue;
+        ahead_suggest_blocks(cache, box, row->uid, walker->section, 0,
+                             MAX(1, MIN(row->size, MESSAGE_MAX)));
+        walker->wanted = row->uid;
+    }
+}
+
+/* --- sections that are made --- */
+
+static void suggest_trees(Cache *cache, const Box *box, Walker *walker, const GArray *rows,
+                          guint at)
+{
+    guint n = n_ahead(walker, rows, at, walker->wanted_trees);
+    const CacheMessage *row;
+
+    if (n > walker->window)
+        return;
+    while (++n <= 2 * walker->window && (row = row_ahead(walker, rows, at, n))) {
+        if (!trees_get(cache, box->pub.generation, row->uid) &&
+            !trees_is_useless(cache, box->pub.generation, row->uid))
+            wants_suggest_tree(cache, box->pub.generation, row->uid);
+        walker->wanted_trees = row->uid;
+    }
+}
+
+typedef struct {
+    Cache *cache;
+    const Box *box;
+    guint32 uid;
+    guint64 bytes;
+} Sources;
+
+static void suggest_source(const char *section, gpointer data)
+{
+    Sources *sources = data;
+    BodyKey key = {sources->box->pub.generation, sources->uid, g_intern_string(section)};
+    guint64 length = MIN(sections_length(sources->cache, &key), MESSAGE_MAX);
+
+    ahead_suggest_blocks(sources->cache, sources->box, sources->uid, key.section, 0,
+                         MAX(1, length));
+    sources->bytes += length;
+}
+
+/* Up to the first message whose tree has not come yet. */
+static void suggest_sources(Cache *cache, const Box *box, Walker *walker, const GArray *rows,
+                            guint at, guint n_wanted)
+{
+    Sources sources = {cache, box, 0, 0};
+
+    for (guint n = n_wanted + 1; n <= walker->window && sources.bytes < WALK_BYTES_MAX; n++) {
+        const CacheMessage *row = row_ahead(walker, rows, at, n);
+        MailPart *root = row ? trees_get(cache, box->pub.generation, row->uid) : NULL;
+        BodyKey made = {box->pub.generation, row ? row->uid : 0, walker->section};
+
+        if (!row || (!root && !trees_is_useless(cache, box->pub.generation, row->uid)))
+            return;
+        sources.uid = row->uid;
+        if (root && !blocks_has(cache->blocks, &made, 0))
+            cache->maker->sources(root, walker->section, suggest_source, &sources);
+        walker->wanted = row->uid;
+    }
+}
+
+/* --- reading --- */
+
+void ahead_walk(Cache *cache, Box *box, guint32 uid, const char *section)
+{
+    Walker *walker = walker_of(cache->ahead_walk, box->pub.generation, section);
+    const GArray *rows = box_rows(cache, box);
+    guint at = rows_lower_bound(rows, uid), n_wanted;
+
+    if (!note_step(walker, rows, at, uid))
+        return;
+    n_wanted = n_ahead(walker, rows, at, walker->wanted);
+    if (n_wanted > walker->window / 2)
+        return;
+    walker->window = CLAMP(walker->window * 2, WALK_FIRST, WALK_MAX);
+    if (!*section) {
+        suggest_messages(cache, box, walker, rows, at, n_wanted);
+    } else if (cache->maker) {
+        suggest_trees(cache, box, walker, rows, at);
+        suggest_sources(cache, box, walker, rows, at, n_wanted);
+    }
+}
