@@ -87,6 +87,7 @@ static void append_sum(GString *out, const char *wire)
 char *fs_names_box(const char *name, gboolean is_raw, const char *wire)
 {
     g_autoptr(GString) out = g_string_new(NULL);
+    guint32 uid;
 
     if (is_raw)
         encode_raw(out, name);
@@ -98,6 +99,9 @@ char *fs_names_box(const char *name, gboolean is_raw, const char *wire)
         encode_at(out, 0);
     if (g_str_has_suffix(out->str, ".eml"))
         encode_at(out, out->len - 4);
+    if (fs_names_parse(out->str, FS_NAME_TEXT, &uid) ||
+        fs_names_parse(out->str, FS_NAME_PARTS, &uid))
+        encode_at(out, strrchr(out->str, '.') - out->str);
     if (!is_raw && has_sum(out))
         encode_at(out, out->len - SUM_DIGITS - 1);
     if (is_raw || out->len > FS_NAME_MAX)

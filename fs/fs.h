@@ -6,12 +6,14 @@
 #pragma once
 
 #include "cache/cache.h"
+#include "fs/inode.h"
 #include "fs/names.h"
 
 typedef struct Fs Fs;
 
 typedef struct {
     const char *source; /* the account's URL, for the mount table and status */
+    FsKind root;        /* the view that the mount shows: a kind of mailbox directory; 0: mail */
     FsNameStyle names;
     gboolean is_read_only; /* -o ro: no call in the mount will ever change mail */
     gboolean allow_other;

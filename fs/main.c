@@ -134,6 +134,7 @@ static void on_started(const GError *error, gpointer data)
     g_autoptr(GError) failure = NULL;
     FsOptions options = {
         .source = program->url,
+        .root = program->options->view,
         .names = program->options->names,
         .is_read_only = program->options->is_read_only,
         .allow_other = program->options->allow_other,

@@ -9,6 +9,11 @@
 #define WHO_MAX  60 /* bytes of the name that the sender takes */
 #define TAIL_MAX (sizeof ".u4294967295," - 1 + MAIL_FLAGS_LETTERS_MAX + sizeof ".eml")
 
+static const char *const suffixes[] = {
+    [FS_NAME_FULL] = ".eml",  [FS_NAME_TEXT] = ".txt", [FS_NAME_PARTS] = "",
+    [FS_NAME_SHORT] = ".eml", [FS_NAME_UID] = ".eml",  [FS_NAME_UID_ONLY] = "",
+};
+
 typedef struct {
     char *text; /* not NUL-ended while being written */
     gsize len, max;
@@ -108,21 +113,30 @@ static char *local_part(const char *address)
     return g_strndup(address, strcspn(address, "@"));
 }
 
-void fs_names_message(FsNameStyle style, const CacheMessage *message, const MailEnvelope *envelope,
-                      gboolean by_recipient, char name[FS_MESSAGE_NAME])
+/* Of FS_NAME_FULL, _TEXT and _PARTS; returns its length. */
+static gsize write_tail(FsNameForm form, const CacheMessage *message, char tail[TAIL_MAX])
+{
+    char letters[MAIL_FLAGS_LETTERS_MAX];
+
+    if (form != FS_NAME_FULL)
+        return (gsize)g_snprintf(tail, TAIL_MAX, ".u%u%s", message->uid, suffixes[form]);
+    mail_flags_letters(message->flags, letters);
+    return (gsize)g_snprintf(tail, TAIL_MAX, ".u%u,%s%s", message->uid, letters, suffixes[form]);
+}
+
+void fs_names_message(FsNameStyle style, FsNameForm form, const CacheMessage *message,
+                      const MailEnvelope *envelope, gboolean by_recipient,
+                      char name[FS_MESSAGE_NAME])
 {
     MailEnvelopeField who = by_recipient ? MAIL_ENVELOPE_TO_NAME : MAIL_ENVELOPE_FROM_NAME;
     MailEnvelopeField address =
         by_recipient ? MAIL_ENVELOPE_TO_ADDRESS : MAIL_ENVELOPE_FROM_ADDRESS;
     g_autofree char *local = local_part(mail_envelope_get(envelope, address));
     const char *display = mail_envelope_get(envelope, who);
-    char letters[MAIL_FLAGS_LETTERS_MAX], tail[TAIL_MAX];
-    Buffer buffer = {.text = name};
-    int tail_len;
+    char tail[TAIL_MAX];
+    gsize tail_len = write_tail(form, message, tail);
+    Buffer buffer = {.text = name, .max = FS_MESSAGE_NAME - 1 - tail_len};
 
-    mail_flags_letters(message->flags, letters);
-    tail_len = g_snprintf(tail, sizeof tail, ".u%u,%s.eml", message->uid, letters);
-    buffer.max = FS_MESSAGE_NAME - 1 - tail_len;
     append_date(&buffer, message->date, style);
     append(&buffer, style == FS_NAMES_SPACED ? " " : "_");
     if (!append_field(&buffer, display, style, WHO_MAX) &&
@@ -132,7 +146,7 @@ void fs_names_message(FsNameStyle style, const CacheMessage *message, const Mail
     if (!append_field(&buffer, mail_envelope_get(envelope, MAIL_ENVELOPE_SUBJECT), style,
                       FS_MESSAGE_NAME))
         append(&buffer, style == FS_NAMES_SPACED ? "no subject" : "no-subject");
-    memcpy(name + buffer.len, tail, (gsize)tail_len + 1);
+    memcpy(name + buffer.len, tail, tail_len + 1);
 }
 
 /* A UID that ends at @end and begins after @start; NULL or where its digits begin. */
@@ -154,24 +168,38 @@ static const char *parse_uid_before(const char *start, const char *end, guint32 
     return digits;
 }
 
-FsNameForm fs_names_parse(const char *name, guint32 *ret_uid)
+/* Where the ",FS" that ends at @end begins; NULL when there is none. */
+static const char *letters_before(const char *start, const char *end)
 {
-    gsize len = strlen(name);
-    const char *end = name + len - 4, *digits, *comma = end;
+    while (end > start && g_ascii_isalpha(end[-1]))
+        end--;
+    return end > start && end[-1] == ',' ? end - 1 : NULL;
+}
 
-    if (len < 5 || strcmp(end, ".eml") != 0)
-        return FS_NAME_OTHER;
-    digits = parse_uid_before(name, end, ret_uid);
-    if (digits == name)
-        return FS_NAME_UID;
-    if (digits && digits == name + 1 && *name == 'u')
-        return FS_NAME_SHORT;
-    while (comma > name && g_ascii_isalpha(comma[-1]))
-        comma--;
-    if (comma == name || comma[-1] != ',')
-        return FS_NAME_OTHER;
-    digits = parse_uid_before(name, comma - 1, ret_uid);
-    if (!digits || digits - name < 3 || digits[-1] != 'u' || digits[-2] != '.')
-        return FS_NAME_OTHER;
-    return FS_NAME_FULL;
+/* Whether a name of @form has its UID @at. */
+static gboolean is_place_of_uid(FsNameForm form, const char *name, gsize at)
+{
+    switch (form) {
+    case FS_NAME_UID:
+    case FS_NAME_UID_ONLY: return at == 0;
+    case FS_NAME_SHORT: return at == 1 && name[0] == 'u';
+    default: return at >= 3 && name[at - 2] == '.' && name[at - 1] == 'u';
+    }
+}
+
+gboolean fs_names_parse(const char *name, FsNameForm form, guint32 *ret_uid)
+{
+    const char *end, *digits;
+    guint32 uid;
+
+    if (!g_str_has_suffix(name, suffixes[form]))
+        return FALSE;
+    end = name + strlen(name) - strlen(suffixes[form]);
+    if (form == FS_NAME_FULL)
+        end = letters_before(name, end);
+    digits = end ? parse_uid_before(name, end, &uid) : NULL;
+    if (!digits || !is_place_of_uid(form, name, (gsize)(digits - name)))
+        return FALSE;
+    *ret_uid = uid;
+    return TRUE;
 }

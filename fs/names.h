@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fs/names.h - how messages and mailboxes are called in the mount.  Pure. */
+/* fs/names.h - how messages, their parts and mailboxes are called in the mount.  Pure. */
 #pragma once
 
 #include "cache/cache.h"
@@ -12,19 +12,31 @@ typedef enum {
 #define FS_NAME_MAX     255
 #define FS_MESSAGE_NAME 201 /* a message's name and its NUL */
 
-/* The name of @message.  @by_recipient: as in \Sent and \Drafts. */
-void fs_names_message(FsNameStyle style, const CacheMessage *message, const MailEnvelope *envelope,
-                      gboolean by_recipient, char name[FS_MESSAGE_NAME]);
-
 typedef enum {
-    FS_NAME_OTHER,
-    FS_NAME_FULL,  /* may be a message's name: "….u4711,FS.eml" */
-    FS_NAME_SHORT, /* "u4711.eml" */
-    FS_NAME_UID,   /* "4711.eml" */
+    FS_NAME_FULL,     /* a message's name: "….u4711,FS.eml" */
+    FS_NAME_TEXT,     /* of its text: "….u4711.txt" */
+    FS_NAME_PARTS,    /* of the directory of its parts: "….u4711" */
+    FS_NAME_SHORT,    /* "u4711.eml" */
+    FS_NAME_UID,      /* "4711.eml" */
+    FS_NAME_UID_ONLY, /* "4711" */
 } FsNameForm;
 
-/* Reads from the end what UID a name tells. */
-FsNameForm fs_names_parse(const char *name, guint32 *ret_uid);
+/* The name of @message in @form: FS_NAME_FULL, _TEXT or _PARTS.  They differ in their tails alone,
+ * unless the subject had to be cut.  @by_recipient: as in \Sent and \Drafts. */
+void fs_names_message(FsNameStyle style, FsNameForm form, const CacheMessage *message,
+                      const MailEnvelope *envelope, gboolean by_recipient,
+                      char name[FS_MESSAGE_NAME]);
+
+/* Whether @name may be one of @form, and the UID that it tells.  Read from the end; no name has two
+ * forms. */
+gboolean fs_names_parse(const char *name, FsNameForm form, guint32 *ret_uid);
+
+/* The name of a leaf's file in the directory of its message's parts, or of the directory that a
+ * message in the message is: "2.1-Budget 2026.xlsx", "1-text.txt", "3-message".  @part is numbered.
+ * At most FS_NAME_MAX bytes of NFC, without slash, backslash, control, format (as bidi) character
+ * and what Windows forbids.  As the section leads, no two parts of a message share a name and none
+ * begins with '.' or '-'.  New. */
+char *fs_part_name(const MailPart *part);
 
 /* The directory name of a mailbox's component: reversible, at most FS_NAME_MAX bytes, distinct for
  * distinct (@name, @is_raw).  Blank-free it need not be, but it has no slash, control or bidi

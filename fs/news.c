@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* fs/news.c - what the cache tells, translated into what the kernel must forget. */
-#include "fs/private.h"
+#include "fs/views.h"
 
-static guint64 dir_ino(FsKind kind, guint32 box)
+static guint64 dir_ino(Fs *fs, const FsBoxView *view, guint32 box)
 {
-    return fs_node_pack((FsNode){kind, box, 0});
+    return fs_ino(fs, (FsNode){.kind = view->box, .number = box});
 }
 
 static gboolean is_shown(Fs *fs, guint32 generation)
@@ -12,12 +12,17 @@ static gboolean is_shown(Fs *fs, guint32 generation)
     return g_hash_table_contains(fs->shown, GUINT_TO_POINTER(generation));
 }
 
+/* --- mailboxes --- */
+
+static void forget_dir(Fs *fs, guint32 parent, const char *name)
+{
+    for (gsize i = 0; i < FS_N_BOX_VIEWS; i++)
+        fs_notify_entry(fs->notifier, dir_ino(fs, &fs_box_views[i], parent), name);
+}
+
 static void on_dir_gone(guint32 parent, guint32 box, const char *name, gpointer data)
 {
-    Fs *fs = data;
-
-    fs_notify_entry(fs->notifier, dir_ino(FS_KIND_BOX, parent), name);
-    fs_notify_entry(fs->notifier, dir_ino(FS_KIND_UID_BOX, parent), name);
+    forget_dir(data, parent, name);
 }
 
 static void on_boxes_changed(gpointer data)
@@ -27,68 +32,12 @@ static void on_boxes_changed(gpointer data)
     fs_tree_refresh(fs->tree, on_dir_gone, fs);
 }
 
-static void on_message_going(guint32 id, guint32 uid, gpointer data)
-{
-    Fs *fs = data;
-    guint32 generation = cache_box(fs->cache, id)->generation;
-    char name[FS_MESSAGE_NAME], short_name[32];
-
-    if (!is_shown(fs, generation))
-        return;
-    if (fs_message_name(fs, id, uid, name))
-        fs_notify_gone(fs->notifier, dir_ino(FS_KIND_BOX, id),
-                       fs_node_pack((FsNode){FS_KIND_MESSAGE, generation, uid}), name);
-    g_snprintf(short_name, sizeof short_name, "u%u.eml", uid);
-    fs_notify_entry(fs->notifier, dir_ino(FS_KIND_BOX, id), short_name);
-    fs_notify_entry(fs->notifier, dir_ino(FS_KIND_UID_BOX, id), short_name + 1);
-}
-
-static void on_flags_changing(guint32 id, guint32 uid, gpointer data)
-{
-    Fs *fs = data;
-    char name[FS_MESSAGE_NAME];
-
-    if (is_shown(fs, cache_box(fs->cache, id)->generation) && fs_message_name(fs, id, uid, name))
-        fs_notify_entry(fs->notifier, dir_ino(FS_KIND_BOX, id), name);
-}
-
 static void on_listing_changed(guint32 id, gpointer data)
 {
     Fs *fs = data;
 
-    fs_notify_inode(fs->notifier, dir_ino(FS_KIND_BOX, id));
-    fs_notify_inode(fs->notifier, dir_ino(FS_KIND_UID_BOX, id));
-}
-
-static guint64 message_key(guint32 generation, guint32 uid)
-{
-    return (guint64)generation << 32 | uid;
-}
-
-static void on_size_corrected(guint32 id, guint32 uid, gpointer data)
-{
-    Fs *fs = data;
-    guint32 generation = cache_box(fs->cache, id)->generation;
-    static const FsKind kinds[] = {FS_KIND_MESSAGE, FS_KIND_ALIAS, FS_KIND_UID_MESSAGE};
-    guint64 key = message_key(generation, uid);
-
-    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
-        fs_notify_inode(fs->notifier, fs_node_pack((FsNode){kinds[i], generation, uid}));
-    g_hash_table_insert(fs->resized, g_memdup2(&key, sizeof key),
-                        GUINT_TO_POINTER(fs_notifier_mark(fs->notifier)));
-}
-
-gboolean fs_is_resizing(Fs *fs, guint32 generation, guint32 uid)
-{
-    guint64 key = message_key(generation, uid);
-    gpointer mark;
-
-    if (!g_hash_table_lookup_extended(fs->resized, &key, NULL, &mark))
-        return FALSE;
-    if (!fs_notifier_has_told(fs->notifier, GPOINTER_TO_UINT(mark)))
-        return TRUE;
-    g_hash_table_remove(fs->resized, &key);
-    return FALSE;
+    for (gsize i = 0; i < FS_N_BOX_VIEWS; i++)
+        fs_notify_inode(fs->notifier, dir_ino(fs, &fs_box_views[i], id));
 }
 
 static void on_box_replaced(guint32 id, guint32 old_generation, gpointer data)
@@ -98,12 +47,104 @@ static void on_box_replaced(guint32 id, guint32 old_generation, gpointer data)
     const char *name = fs_tree_name(fs->tree, id);
 
     /* With the directory's own entry go all that are below it. */
-    if (is_shown(fs, old_generation) && name) {
-        fs_notify_entry(fs->notifier, dir_ino(FS_KIND_BOX, box->parent), name);
-        fs_notify_entry(fs->notifier, dir_ino(FS_KIND_UID_BOX, box->parent), name);
-    }
+    if (is_shown(fs, old_generation) && name)
+        forget_dir(fs, box->parent, name);
     g_hash_table_remove(fs->shown, GUINT_TO_POINTER(old_generation));
     on_listing_changed(id, fs);
+}
+
+/* --- messages --- */
+
+static void forget_name(Fs *fs, const FsBoxView *view, guint32 box, guint32 generation, guint32 uid)
+{
+    FsNode node = {.kind = view->message, .number = generation, .uid = uid};
+    char name[FS_MESSAGE_NAME];
+
+    if (fs_message_name(fs, view, box, uid, name))
+        fs_notify_gone(fs->notifier, dir_ino(fs, view, box), fs_ino(fs, node), name);
+}
+
+static void forget_alias(Fs *fs, const FsBoxView *view, guint32 box, guint32 uid)
+{
+    gboolean is_short = view->alias_form == FS_NAME_SHORT;
+    char name[32];
+
+    g_snprintf(name, sizeof name, is_short ? "u%u.eml" : "%u", uid);
+    if (view->alias)
+        fs_notify_entry(fs->notifier, dir_ino(fs, view, box), name);
+}
+
+static void on_message_going(guint32 id, guint32 uid, gpointer data)
+{
+    Fs *fs = data;
+    guint32 generation = cache_box(fs->cache, id)->generation;
+
+    if (!is_shown(fs, generation))
+        return;
+    for (gsize i = 0; i < FS_N_BOX_VIEWS; i++) {
+        forget_name(fs, &fs_box_views[i], id, generation, uid);
+        forget_alias(fs, &fs_box_views[i], id, uid);
+    }
+}
+
+/* Only where they are in the names. */
+static void on_flags_changing(guint32 id, guint32 uid, gpointer data)
+{
+    Fs *fs = data;
+    const FsBoxView *view = fs_box_view(FS_KIND_BOX);
+    char name[FS_MESSAGE_NAME];
+
+    if (is_shown(fs, cache_box(fs->cache, id)->generation) &&
+        fs_message_name(fs, view, id, uid, name))
+        fs_notify_entry(fs->notifier, dir_ino(fs, view, id), name);
+}
+
+/* --- sizes --- */
+
+static void resize(Fs *fs, FsNode node)
+{
+    guint64 ino = fs_ino(fs, node);
+
+    fs_notify_inode(fs->notifier, ino);
+    g_hash_table_insert(fs->resized, g_memdup2(&ino, sizeof ino),
+                        GUINT_TO_POINTER(fs_notifier_mark(fs->notifier)));
+}
+
+static void on_size_corrected(guint32 id, guint32 uid, gpointer data)
+{
+    static const FsKind kinds[] = {FS_KIND_MESSAGE, FS_KIND_ALIAS, FS_KIND_UID_MESSAGE};
+    Fs *fs = data;
+    guint32 generation = cache_box(fs->cache, id)->generation;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+        resize(fs, (FsNode){.kind = kinds[i], .number = generation, .uid = uid});
+}
+
+static void on_part_corrected(guint32 id, guint32 uid, const MailPart *part, gpointer data)
+{
+    Fs *fs = data;
+    FsNode node = {
+        .kind = mail_part_is_message(part) ? FS_KIND_PART_WHOLE : FS_KIND_PART,
+        .number = cache_box(fs->cache, id)->generation,
+        .uid = uid,
+        .part = part->nth,
+    };
+
+    if (fs_ino(fs, node))
+        resize(fs, node);
+}
+
+gboolean fs_is_resizing(Fs *fs, FsNode node)
+{
+    guint64 ino = fs_ino(fs, node);
+    gpointer mark;
+
+    if (!g_hash_table_lookup_extended(fs->resized, &ino, NULL, &mark))
+        return FALSE;
+    if (!fs_notifier_has_told(fs->notifier, GPOINTER_TO_UINT(mark)))
+        return TRUE;
+    g_hash_table_remove(fs->resized, &ino);
+    return FALSE;
 }
 
 const CacheNews fs_news = {
@@ -112,5 +153,6 @@ const CacheNews fs_news = {
     .flags_changing = on_flags_changing,
     .listing_changed = on_listing_changed,
     .size_corrected = on_size_corrected,
+    .part_corrected = on_part_corrected,
     .box_replaced = on_box_replaced,
 };

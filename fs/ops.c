@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/private.h"
+#include "fs/views.h"
 
 #define READAHEAD_MAX  (128 * 1024)
 #define BACKGROUND_MAX 512 /* requests that may wait without the kernel holding others back */
@@ -30,11 +30,14 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 static CacheAnswer fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
 {
+    const FsView *view = fs_view(node.kind);
     CacheAnswer answer = fs_attr(request, node, &entry->attr);
 
-    entry->ino = fs_node_pack(node);
+    entry->ino = fs_ino(request->fs, node);
     entry->generation = 0;
-    entry->attr_timeout = entry->entry_timeout = fs_view(node.kind)->timeout;
+    entry->entry_timeout = view->timeout;
+    /* Lookups in one directory wait for each other: without a size, the kernel asks for it. */
+    entry->attr_timeout = answer == CACHE_WAIT ? 0 : view->timeout;
     return answer;
 }
 
@@ -53,7 +56,7 @@ static void answer_absent_name(FsRequest *request)
 /* Whoever has heard of a size reads by it: the kernel must have heard that it is a new one. */
 static gboolean waits_for_news(FsRequest *request, FsNode node)
 {
-    return fs_is_resizing(request->fs, node.number, node.uid) && fs_run_again(request);
+    return fs_is_resizing(request->fs, node) && fs_run_again(request);
 }
 
 static void run_lookup(FsRequest *request)
@@ -73,7 +76,7 @@ static void run_lookup(FsRequest *request)
     }
     answer = view->lookup(request, request->node, request->name, &child);
     if (answer == CACHE_FOUND)
-        answer = fill_entry(request, child, &entry);
+        answer = fill_entry(request, child, &entry) == CACHE_FAILED ? CACHE_FAILED : CACHE_FOUND;
     if (answer == CACHE_FOUND && waits_for_news(request, child))
         return;
     if (answer == CACHE_FOUND)
@@ -174,27 +177,28 @@ static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 /* Whether the guard keeps the reader from what would have to come over the network. */
 static gboolean is_refused(FsRequest *request)
 {
-    const FsNode node = request->node;
+    const FsView *view = fs_view(request->node.kind);
 
-    return request->fs->options.has_guard && request->n_runs == 0 && fs_node_is_message(node) &&
-           !cache_has(request->fs->cache, node.number, node.uid, "", (guint64)request->offset,
-                      request->size) &&
+    return request->fs->options.has_guard && request->n_runs == 0 && view->is_here &&
+           !view->is_here(request->fs, request->node, (guint64)request->offset, request->size) &&
            fs_guard_refuses(fuse_req_ctx(request->req)->pid);
 }
 
-/* Whether the size of a message turned out to be another than we said while it was being read: the
+/* Whether the size of a file turned out to be another than we said while it was being read: the
  * reader may have settled for the old one, and would take a part for the whole; and the kernel
  * fills up with zeros to the old end until it has heard of the new one. */
 static gboolean is_size_in_flux(FsRequest *request)
 {
+    const FsView *view = fs_view(request->node.kind);
     CacheMessage message;
+    guint64 size;
 
-    if (!fs_node_message(request->fs, request->node, &message))
+    if (!view->size_told || !fs_node_message(request->fs, request->node, &message))
         return FALSE;
-    if (request->first_size == G_MAXUINT64)
-        request->first_size = message.size;
-    return message.size != request->first_size ||
-           fs_is_resizing(request->fs, request->node.number, request->node.uid);
+    size = view->size_told(request->fs, request->node);
+    if (request->n_runs == 0)
+        request->first_size = size;
+    return size != request->first_size || fs_is_resizing(request->fs, request->node);
 }
 
 static void run_read(FsRequest *request)
@@ -214,7 +218,7 @@ static void run_read(FsRequest *request)
     }
     if (is_size_in_flux(request)) {
         g_set_error(&request->error, MAIL_ERROR, MAIL_ERROR_SERVER,
-                    "the message has another size than the server told; read it again");
+                    "it has another size than was told; read it again");
         fs_conclude(request, CACHE_FAILED, ESTALE);
         return;
     }
@@ -232,11 +236,37 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     fs_request_start(req, "read", run_read, ino, NULL, size, offset, fi);
 }
 
+static void run_readlink(FsRequest *request)
+{
+    const FsView *view = fs_view(request->node.kind);
+    g_autofree char *target = NULL;
+    CacheAnswer answer;
+
+    if (!view->readlink) {
+        fs_answer_error(request, EINVAL);
+        return;
+    }
+    answer = view->readlink(request, request->node, &target);
+    if (answer == CACHE_FOUND)
+        fs_answer_link(request, target);
+    else
+        fs_conclude(request, answer, ESTALE);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+    fs_request_start(req, "readlink", run_readlink, ino, NULL, 0, 0, NULL);
+}
+
 /* --- directories --- */
 
-/* The mailbox that it was is gone. */
+/* The mailbox or the message that it was is gone. */
 static gboolean is_stale_dir(FsRequest *request)
 {
+    CacheMessage message;
+
+    if (fs_node_is_message(request->node))
+        return !fs_node_message(request->fs, request->node, &message);
     return request->node.kind != FS_KIND_CONTROL && !fs_node_box(request->fs, request->node);
 }
 
@@ -260,7 +290,7 @@ static void run_opendir(FsRequest *request)
 
     if (is_no_dir(request))
         return;
-    if (box && request->n_runs == 0)
+    if (box && !fs_node_is_message(request->node) && request->n_runs == 0)
         answer = cache_box_is_fresh(request->fs->cache, box->id, FRESH_US, &request->want,
                                     &request->error);
     if (answer != CACHE_FOUND) {
@@ -295,7 +325,7 @@ static gboolean add_entry(Listing *listing, const char *name, FsNode node, off_t
 
     if (listing->plus && with_attr && fill_entry(request, node, &entry) != CACHE_FOUND)
         memset(&entry, 0, sizeof entry);
-    entry.attr.st_ino = fs_node_pack(node);
+    entry.attr.st_ino = fs_ino(request->fs, node);
     entry.attr.st_mode = fs_view(node.kind)->mode;
     taken = listing->plus ? fuse_add_direntry_plus(request->req, at, room, name, &entry, next)
                           : fuse_add_direntry(request->req, at, room, name, &entry.attr, next);
@@ -307,9 +337,10 @@ static gboolean add_entry(Listing *listing, const char *name, FsNode node, off_t
 
 static gboolean can_tell_attr(FsRequest *request, FsNode node)
 {
-    return !fs_node_is_message(node) ||
-           (cache_size_is_known(request->fs->cache, node.number, node.uid) &&
-            !fs_is_resizing(request->fs, node.number, node.uid));
+    const FsView *view = fs_view(node.kind);
+
+    return !view->knows_attr ||
+           (view->knows_attr(request->fs, node) && !fs_is_resizing(request->fs, node));
 }
 
 /* "." and "..", whose cookies are 1 and 2. */
@@ -500,6 +531,7 @@ const struct fuse_lowlevel_ops fs_ops = {
     .forget_multi = op_forget_multi,
     .getattr = op_getattr,
     .setattr = op_setattr,
+    .readlink = op_readlink,
     .access = op_access,
     .mknod = op_mknod,
     .mkdir = op_mkdir,

@@ -35,6 +35,8 @@ const char options_usage[] =
     "  cache_size=SIZE       of cached messages on disk (2G)\n"
     "  timeout=SECONDS       after which a call fails that the server does not answer (60)\n"
     "  names=dashed|spaced   how messages are called (dashed)\n"
+    "  view=mail|text|parts|uid\n"
+    "                        what the mount shows (mail); the others are in .mailfs\n"
     "  disable=CAPABILITY    do as if the server had it not; may be repeated\n"
     "  guard=on|off          keep thumbnailers and indexers from fetching all mail (on)\n"
     "  allow_other           let root in as well; files stay readable for you alone\n"
@@ -84,6 +86,26 @@ static gboolean set_names(Options *options, const char *value)
     return g_str_equal(value, "spaced") || g_str_equal(value, "dashed");
 }
 
+static gboolean set_view(Options *options, const char *value)
+{
+    static const struct {
+        const char *name;
+        FsKind kind;
+    } views[] = {
+        {"mail", FS_KIND_BOX},
+        {"text", FS_KIND_TEXT_BOX},
+        {"parts", FS_KIND_PARTS_BOX},
+        {"uid", FS_KIND_UID_BOX},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(views); i++)
+        if (g_str_equal(views[i].name, value)) {
+            options->view = views[i].kind;
+            return TRUE;
+        }
+    return FALSE;
+}
+
 static gboolean set_disable(Options *options, const char *value)
 {
     g_ptr_array_insert(options->disabled, (int)options->disabled->len - 1, g_strdup(value));
@@ -129,6 +151,7 @@ static const Known known[] = {
     {"cache_size", "a size of at least 1M, such as 500M or 2G", set_cache_size, 0},
     {"timeout", "a number of seconds from 1 to 3600", set_timeout, 0},
     {"names", "dashed or spaced", set_names, 0},
+    {"view", "mail, text, parts or uid", set_view, 0},
     {"disable", "a capability", set_disable, 0},
     {"guard", "on or off", set_guard, 0},
     {"allow_other", NULL, set_allow_other, 0},
@@ -351,6 +374,7 @@ Options *options_parse(int argc, char **argv, GError **error)
     options->cache_size = CACHE_SIZE_DEFAULT;
     options->timeout_s = TIMEOUT_DEFAULT_S;
     options->has_guard = TRUE;
+    options->view = FS_KIND_BOX;
     options->disabled = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(options->disabled, NULL);
     if (!parse_words(options, argc, argv, error) || !check(options, error))

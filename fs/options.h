@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cache/cache.h"
+#include "fs/inode.h"
 #include "fs/names.h"
 
 typedef struct {
@@ -16,6 +17,7 @@ typedef struct {
     char *cache_dir;
     guint64 cache_size;
     guint timeout_s;
+    FsKind view; /* that the mount shows: a kind of mailbox directory */
     FsNameStyle names;
     GPtrArray *disabled; /* capabilities, NULL-ended */
     gboolean allow_other, is_read_only, has_guard;

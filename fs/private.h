@@ -11,6 +11,7 @@ typedef struct FsNotifier FsNotifier;
 typedef struct FsTree FsTree;
 typedef struct FsFailures FsFailures;
 typedef struct FsRequest FsRequest;
+typedef struct FsMaker FsMaker;
 
 struct Fs {
     Cache *cache;
@@ -21,13 +22,13 @@ struct Fs {
     guint fd_source, ended_source;
     GQueue parked; /* FsRequest */
     FsNotifier *notifier;
+    FsMaker *maker;
     FsTree *tree;
     FsFailures *failures;
-    GHashTable *shown; /* generations of which the kernel may know names */
-    GHashTable
-        *resized;   /* messages whose new size the kernel may not know: key -> notifier's mark */
-    GBytes *status; /* the text of .mailfs/status as it was last looked at */
-    GHashTable *opened; /* that text as each of its readers opened it, by file handle */
+    GHashTable *shown;   /* generations of which the kernel may know names */
+    GHashTable *resized; /* files whose new size the kernel may not know: ino -> notifier's mark */
+    GBytes *status;      /* the text of .mailfs/status as it was last looked at */
+    GHashTable *opened;  /* that text as each of its readers opened it, by file handle */
     gsize last_handle;
     guint n_refused; /* reads that the guard refused */
     uid_t uid;
@@ -48,7 +49,7 @@ struct FsRequest {
     gsize size;
     off_t offset;
     struct fuse_file_info fi; /* of open, opendir and read */
-    guint64 first_size;       /* of the message, when the read began */
+    guint64 first_size;       /* of the file, when the read began */
 
     guint64 want;   /* set with CACHE_WAIT */
     GError *error;  /* set with CACHE_FAILED */
@@ -78,6 +79,7 @@ void fs_answer_slices(FsRequest *request, const GPtrArray *slices);
 void fs_answer_open(FsRequest *request, const struct fuse_file_info *fi);
 void fs_answer_statfs(FsRequest *request, const struct statvfs *st);
 void fs_answer_xattr_size(FsRequest *request, gsize size);
+void fs_answer_link(FsRequest *request, const char *target);
 /* Answers all that are parked with @code. */
 void fs_requests_end(Fs *fs, int code);
 
@@ -85,44 +87,20 @@ void fs_requests_end(Fs *fs, int code);
 
 extern const struct fuse_lowlevel_ops fs_ops;
 
-/* --- views.c: what is in the mount, a row a kind --- */
+/* --- views.c: nodes; what is in the mount is in fs/views.h --- */
 
-typedef struct {
-    FsNode node;
-    guint64 cookie; /* where the listing goes on after it */
-    char name[FS_NAME_MAX + 1];
-} FsEntry;
-
-typedef struct {
-    mode_t mode;
-    double timeout; /* seconds for which the kernel may keep name and attributes */
-    /* The child called @name. */
-    CacheAnswer (*lookup)(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child);
-    /* The entry after @cookie (0: the first). */
-    CacheAnswer (*next)(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry);
-    /* The parent directory. */
-    FsNode (*parent)(Fs *fs, FsNode node);
-    /* Size, times and link count; the rest comes from the row. */
-    CacheAnswer (*attr)(FsRequest *request, FsNode node, struct stat *attr);
-    /* Says what the kernel may keep of a file.  Not called under -o ro. */
-    void (*open)(FsRequest *request, struct fuse_file_info *fi);
-    /* Adds GBytes. */
-    CacheAnswer (*read)(FsRequest *request, FsNode node, guint64 offset, gsize size,
-                        GPtrArray *ret_slices);
-} FsView;
-
-const FsView *fs_view(FsKind kind);
-/* All attributes of @node. */
-CacheAnswer fs_attr(FsRequest *request, FsNode node, struct stat *attr);
-/* The message that @node is, or FALSE. */
+/* The node of the mount's root. */
+FsNode fs_root(const Fs *fs);
+/* The inode number of @node; and back, FALSE for one that we never gave. */
+guint64 fs_ino(const Fs *fs, FsNode node);
+gboolean fs_node(const Fs *fs, guint64 ino, FsNode *ret_node);
+/* The message that @node is, or is of, or FALSE. */
 gboolean fs_node_message(Fs *fs, FsNode node, CacheMessage *ret_message);
 gboolean fs_node_is_message(FsNode node);
 /* The mailbox that a directory is or a message is in, or NULL. */
 const CacheBox *fs_node_box(Fs *fs, FsNode node);
 /* "INBOX/u42.eml", for people; newly allocated. */
 char *fs_node_path(Fs *fs, FsNode node);
-/* The name of a message as it is now; FALSE when it is gone. */
-gboolean fs_message_name(Fs *fs, guint32 box, guint32 uid, char name[FS_MESSAGE_NAME]);
 
 /* --- tree.c: directory names of mailboxes --- */
 
@@ -160,8 +138,8 @@ gboolean fs_notifier_has_told(const FsNotifier *notifier, guint mark);
 /* --- news.c: what the cache tells, translated for the notifier --- */
 
 extern const CacheNews fs_news;
-/* Whether the kernel may still believe in an older size of the message. */
-gboolean fs_is_resizing(Fs *fs, guint32 generation, guint32 uid);
+/* Whether the kernel may still believe in an older size of the file. */
+gboolean fs_is_resizing(Fs *fs, FsNode node);
 
 /* --- errors.c --- */
 

@@ -63,7 +63,7 @@ void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *r
     request->link.data = request;
     if (fi)
         request->fi = *fi;
-    if (!fs_node_unpack(ino, &request->node)) {
+    if (!fs_node(request->fs, ino, &request->node)) {
         fs_answer_error(request, ESTALE);
         return;
     }
@@ -114,6 +114,11 @@ void fs_answer_slices(FsRequest *request, const GPtrArray *slices)
         vector[i].iov_len = len;
     }
     answered(request, fuse_reply_iov(request->req, vector, (int)slices->len));
+}
+
+void fs_answer_link(FsRequest *request, const char *target)
+{
+    answered(request, fuse_reply_readlink(request->req, target));
 }
 
 void fs_answer_open(FsRequest *request, const struct fuse_file_info *fi)

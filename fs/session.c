@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fs/maker.h"
 #include "fs/private.h"
 
 /* Requests taken in one turn; other sources get their turn after that. */
@@ -71,6 +72,8 @@ Fs *fs_new(Cache *cache, const FsOptions *options, GError **error)
 
     fs->cache = cache;
     fs->options = *options;
+    if (!fs->options.root)
+        fs->options.root = FS_KIND_BOX;
     fs->options.source = g_intern_string(options->source);
     fs->uid = getuid();
     fs->gid = getgid();
@@ -84,6 +87,7 @@ Fs *fs_new(Cache *cache, const FsOptions *options, GError **error)
         return NULL;
     }
     fs->tree = fs_tree_new(cache);
+    fs->maker = fs_maker_new(cache);
     return g_steal_pointer(&fs);
 }
 
@@ -146,6 +150,7 @@ void fs_free(Fs *fs)
     fs_notifier_free(fs->notifier);
     if (fs->session)
         fuse_session_destroy(fs->session);
+    fs_maker_free(fs->maker);
     fs_tree_free(fs->tree);
     fs_failures_free(fs->failures);
     g_hash_table_unref(fs->shown);

@@ -44,7 +44,7 @@ static void ensure_mount(void)
 
 static void send_request(const uint8_t *head, const uint8_t *body, gsize len)
 {
-    const FsNode node = {(FsKind)head[1], head[2], head[3]};
+    const FsNode node = {(FsKind)head[1], head[2], head[3], head[3] % 4};
     guint8 message[sizeof(struct fuse_in_header) + G_MAXUINT8] = {0};
     const struct fuse_in_header in = {
         .len = (guint32)(sizeof in + len),

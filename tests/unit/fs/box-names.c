@@ -39,6 +39,10 @@ static void test_table(void)
         {"4711.eml", "4711%2Eeml"},
         {".eml", "%2Eeml"},
         {"x.emlx", "x.emlx"},
+        {"x.u4711.txt", "x.u4711%2Etxt"},
+        {"x.u4711", "x%2Eu4711"},
+        {"x.txt", "x.txt"},
+        {"4711", "4711"},
         {"a~" SUM, "a%7E" SUM},
         {"~" SUM, "%7E" SUM},
         {"a" SUM, "a" SUM},
@@ -110,7 +114,11 @@ static void check_harmless(const char *name)
     g_assert_cmpuint(strlen(name), <=, FS_NAME_MAX);
     g_assert_true(g_utf8_validate(name, -1, NULL));
     g_assert_cmpint(name[0], !=, '.');
-    g_assert_cmpint(fs_names_parse(name, &uid), ==, FS_NAME_OTHER);
+    g_assert_false(fs_names_parse(name, FS_NAME_FULL, &uid));
+    g_assert_false(fs_names_parse(name, FS_NAME_TEXT, &uid));
+    g_assert_false(fs_names_parse(name, FS_NAME_PARTS, &uid));
+    g_assert_false(fs_names_parse(name, FS_NAME_SHORT, &uid));
+    g_assert_false(fs_names_parse(name, FS_NAME_UID, &uid));
     for (const char *p = name; *p; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
 

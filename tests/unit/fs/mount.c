@@ -123,11 +123,16 @@ guint64 mount_ino(Mount *mount, const char *path)
     return ino;
 }
 
-static const FakeAnswer *call_getattr(Mount *mount, guint64 ino)
+guint64 mount_send_getattr(Mount *mount, guint64 ino)
 {
     const struct fuse_getattr_in arg = {0};
 
-    return mount_call(mount, FUSE_GETATTR, ino, &arg, sizeof arg, NULL);
+    return fakekernel_send(mount->kernel, FUSE_GETATTR, ino, &arg, sizeof arg, NULL);
+}
+
+static const FakeAnswer *call_getattr(Mount *mount, guint64 ino)
+{
+    return fakekernel_wait(mount->kernel, mount_send_getattr(mount, ino));
 }
 
 const struct fuse_attr *mount_getattr(Mount *mount, guint64 ino)
@@ -258,7 +263,7 @@ static void append_note(const Mount *mount, const FakeNote *note, GString *out)
     g_autofree char *path = NULL;
     FsNode node;
 
-    g_assert_true(fs_node_unpack(note->ino, &node));
+    g_assert_true(fs_node(mount->fs, note->ino, &node));
     path = fs_node_path(mount->fs, node);
     g_string_append_printf(out, "%s %s%s%s\n", note_verb(note), path, note->name ? " " : "",
                            note->name ? note->name : "");

@@ -51,6 +51,7 @@ int mount_lookup_code(Mount *mount, guint64 dir, const char *name);
 /* The inode number at the end of a path from the root. */
 guint64 mount_ino(Mount *mount, const char *path);
 
+guint64 mount_send_getattr(Mount *mount, guint64 ino);
 const struct fuse_attr *mount_getattr(Mount *mount, guint64 ino);
 int mount_getattr_code(Mount *mount, guint64 ino);
 

@@ -27,7 +27,7 @@ static void check_name(FsNameStyle style, CacheMessage message, Who who, gboolea
     g_autoptr(MailEnvelope) envelope = envelope_of(who);
     char name[FS_MESSAGE_NAME];
 
-    fs_names_message(style, &message, envelope, by_recipient, name);
+    fs_names_message(style, FS_NAME_FULL, &message, envelope, by_recipient, name);
     g_assert_cmpstr(name, ==, expected);
 }
 
@@ -57,6 +57,32 @@ static void test_examples(void)
                "2026-02-15_1430_Alice-Möller_Re-Budget.u4711,FS.eml");
     check_name(FS_NAMES_SPACED, message, who, FALSE,
                "2026-02-15 1430 Alice Möller - Re Budget.u4711,FS.eml");
+}
+
+static void test_forms(void)
+{
+    static const struct {
+        FsNameStyle style;
+        FsNameForm form;
+        const char *expected;
+    } rows[] = {
+        {FS_NAMES_DASHED, FS_NAME_FULL, "2026-02-15_1430_Alice-Möller_Re-Budget.u4711,FS.eml"},
+        {FS_NAMES_DASHED, FS_NAME_TEXT, "2026-02-15_1430_Alice-Möller_Re-Budget.u4711.txt"},
+        {FS_NAMES_DASHED, FS_NAME_PARTS, "2026-02-15_1430_Alice-Möller_Re-Budget.u4711"},
+        {FS_NAMES_SPACED, FS_NAME_TEXT, "2026-02-15 1430 Alice Möller - Re Budget.u4711.txt"},
+        {FS_NAMES_SPACED, FS_NAME_PARTS, "2026-02-15 1430 Alice Möller - Re Budget.u4711"},
+    };
+    const CacheMessage message = {
+        .uid = 4711, .date = DATE, .flags = MAIL_FLAG_SEEN | MAIL_FLAG_FLAGGED};
+    g_autoptr(MailEnvelope) envelope =
+        envelope_of((Who){.from = "Alice Möller", .subject = "Re: Budget"});
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        char name[FS_MESSAGE_NAME];
+
+        fs_names_message(rows[i].style, rows[i].form, &message, envelope, FALSE, name);
+        g_assert_cmpstr(name, ==, rows[i].expected);
+    }
 }
 
 static void test_subjects(void)
@@ -141,17 +167,35 @@ static char *repeat(const char *text, gsize n)
     return g_string_free(out, FALSE);
 }
 
+static const char *const longest_tails[] = {
+    [FS_NAME_FULL] = ".u4294967295,DFPRSTabcdefghijklmnopqrstuvwxyz.eml",
+    [FS_NAME_TEXT] = ".u4294967295.txt",
+    [FS_NAME_PARTS] = ".u4294967295",
+};
+
 /* The name of the worst case of a tail: all letters, the longest UID. */
-static void check_long(const char *from, const char *subject, char name[FS_MESSAGE_NAME])
+static void check_long(FsNameForm form, const char *from, const char *subject,
+                       char name[FS_MESSAGE_NAME])
 {
-    static const char tail[] = ".u4294967295,DFPRSTabcdefghijklmnopqrstuvwxyz.eml";
     const CacheMessage message = {.uid = G_MAXUINT32, .date = DATE, .flags = G_MAXUINT64};
     g_autoptr(MailEnvelope) envelope = envelope_of((Who){.from = from, .subject = subject});
 
-    fs_names_message(FS_NAMES_DASHED, &message, envelope, FALSE, name);
+    fs_names_message(FS_NAMES_DASHED, form, &message, envelope, FALSE, name);
     g_assert_cmpuint(strlen(name), <=, 200);
-    g_assert_true(g_str_has_suffix(name, tail));
+    g_assert_true(g_str_has_suffix(name, longest_tails[form]));
     g_assert_true(g_utf8_validate(name, -1, NULL));
+}
+
+static void check_cut(FsNameForm form, const char *text)
+{
+    char name[FS_MESSAGE_NAME];
+
+    check_long(form, "A", text, name);
+    g_assert_cmpuint(strlen(name), >, 195);
+    check_long(form, text, "subject", name);
+    g_assert_nonnull(strstr(name, "_subject."));
+    check_long(form, text, text, name);
+    check_long(form, text, "", name);
 }
 
 static void test_cut(void)
@@ -160,14 +204,10 @@ static void test_cut(void)
 
     for (gsize i = 0; i < G_N_ELEMENTS(pieces); i++) {
         g_autofree char *text = repeat(pieces[i], 10240);
-        char name[FS_MESSAGE_NAME];
 
-        check_long("A", text, name);
-        g_assert_cmpuint(strlen(name), >, 195);
-        check_long(text, "subject", name);
-        g_assert_nonnull(strstr(name, "_subject."));
-        check_long(text, text, name);
-        check_long(text, "", name);
+        check_cut(FS_NAME_FULL, text);
+        check_cut(FS_NAME_TEXT, text);
+        check_cut(FS_NAME_PARTS, text);
     }
 }
 
@@ -204,6 +244,23 @@ static void check_harmless(const char *name, const char *ours)
     }
 }
 
+static const FsNameForm forms[] = {FS_NAME_FULL,  FS_NAME_TEXT, FS_NAME_PARTS,
+                                   FS_NAME_SHORT, FS_NAME_UID,  FS_NAME_UID_ONLY};
+
+#define NONE (-1)
+
+/* That @name has @form, no other, and tells @uid; with NONE that it has none. */
+static void check_form(const char *name, int form, guint32 uid)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(forms); i++) {
+        gboolean is_it = (int)forms[i] == form;
+        guint32 told = 17;
+
+        g_assert_cmpint(fs_names_parse(name, forms[i], &told), ==, is_it);
+        g_assert_cmpuint(told, ==, is_it ? uid : 17);
+    }
+}
+
 static void test_random_subjects(void)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(1);
@@ -214,17 +271,15 @@ static void test_random_subjects(void)
         CacheMessage message = {.uid = g_rand_int(rand) | 1,
                                 .date = (gint64)g_rand_int(rand),
                                 .flags = g_rand_int(rand)};
+        FsNameForm form = forms[i % 3];
         char name[FS_MESSAGE_NAME];
-        guint32 uid;
 
-        fs_names_message(FS_NAMES_DASHED, &message, envelope, FALSE, name);
+        fs_names_message(FS_NAMES_DASHED, form, &message, envelope, FALSE, name);
         check_harmless(name, "-_.,");
-        g_assert_cmpint(fs_names_parse(name, &uid), ==, FS_NAME_FULL);
-        g_assert_cmpuint(uid, ==, message.uid);
-        fs_names_message(FS_NAMES_SPACED, &message, envelope, FALSE, name);
+        check_form(name, form, message.uid);
+        fs_names_message(FS_NAMES_SPACED, form, &message, envelope, FALSE, name);
         check_harmless(name, "- .,");
-        g_assert_cmpint(fs_names_parse(name, &uid), ==, FS_NAME_FULL);
-        g_assert_cmpuint(uid, ==, message.uid);
+        check_form(name, form, message.uid);
     }
 }
 
@@ -234,7 +289,7 @@ static void test_parse(void)
 {
     static const struct {
         const char *name;
-        FsNameForm form;
+        int form;
         guint32 uid;
     } rows[] = {
         {"x.u4711,FS.eml", FS_NAME_FULL, 4711},
@@ -243,45 +298,72 @@ static void test_parse(void)
         {"x.u4294967295,a.eml", FS_NAME_FULL, G_MAXUINT32},
         {"u4711.eml", FS_NAME_SHORT, 4711},
         {"4711.eml", FS_NAME_UID, 4711},
-        {"", FS_NAME_OTHER, 0},
-        {"x", FS_NAME_OTHER, 0},
-        {"eml", FS_NAME_OTHER, 0},
-        {".eml", FS_NAME_OTHER, 0},
-        {"u.eml", FS_NAME_OTHER, 0},
-        {"u0.eml", FS_NAME_OTHER, 0},
-        {"0.eml", FS_NAME_OTHER, 0},
-        {"u01.eml", FS_NAME_OTHER, 0},
-        {"xu1.eml", FS_NAME_OTHER, 0},
-        {"u4294967296.eml", FS_NAME_OTHER, 0},
-        {"u99999999999999999999.eml", FS_NAME_OTHER, 0},
-        {"u-1.eml", FS_NAME_OTHER, 0},
-        {"u1.EML", FS_NAME_OTHER, 0},
-        {"u1.eml~", FS_NAME_OTHER, 0},
-        {".u1,.eml", FS_NAME_OTHER, 0},
-        {"u1,.eml", FS_NAME_OTHER, 0},
-        {"x.u1,S", FS_NAME_OTHER, 0},
-        {"x.u1.eml", FS_NAME_OTHER, 0},
-        {"x.u1,1.eml", FS_NAME_OTHER, 0},
-        {"x.u01,.eml", FS_NAME_OTHER, 0},
-        {"x.v1,.eml", FS_NAME_OTHER, 0},
-        {"xu1,.eml", FS_NAME_OTHER, 0},
-        {",.eml", FS_NAME_OTHER, 0},
-        {",S.eml", FS_NAME_OTHER, 0},
+        {"x.u4711.txt", FS_NAME_TEXT, 4711},
+        {"x.u7,S.eml.u4711.txt", FS_NAME_TEXT, 4711},
+        {"x.u4711", FS_NAME_PARTS, 4711},
+        {"x.u7.txt.u4294967295", FS_NAME_PARTS, G_MAXUINT32},
+        {"4711", FS_NAME_UID_ONLY, 4711},
+        {"4294967295", FS_NAME_UID_ONLY, G_MAXUINT32},
+        {"u4711.txt", NONE, 0},
+        {"4711.txt", NONE, 0},
+        {".u4711.txt", NONE, 0},
+        {"x.u.txt", NONE, 0},
+        {"x.u0.txt", NONE, 0},
+        {"x.u01.txt", NONE, 0},
+        {"x.u4294967296.txt", NONE, 0},
+        {"x.u1,S.txt", NONE, 0},
+        {"x.u1.TXT", NONE, 0},
+        {"x.v1.txt", NONE, 0},
+        {"xu1.txt", NONE, 0},
+        {".txt", NONE, 0},
+        {"u4711", NONE, 0},
+        {".u4711", NONE, 0},
+        {"x.u", NONE, 0},
+        {"x.u01", NONE, 0},
+        {"x.u4294967296", NONE, 0},
+        {"x.v1", NONE, 0},
+        {"xu1", NONE, 0},
+        {"x.u1/", NONE, 0},
+        {"0", NONE, 0},
+        {"04711", NONE, 0},
+        {"4294967296", NONE, 0},
+        {"-4711", NONE, 0},
+        {"4711 ", NONE, 0},
+        {"", NONE, 0},
+        {"x", NONE, 0},
+        {"eml", NONE, 0},
+        {".eml", NONE, 0},
+        {"u.eml", NONE, 0},
+        {"u0.eml", NONE, 0},
+        {"0.eml", NONE, 0},
+        {"u01.eml", NONE, 0},
+        {"xu1.eml", NONE, 0},
+        {"u4294967296.eml", NONE, 0},
+        {"u99999999999999999999.eml", NONE, 0},
+        {"u-1.eml", NONE, 0},
+        {"u1.EML", NONE, 0},
+        {"u1.eml~", NONE, 0},
+        {".u1,.eml", NONE, 0},
+        {"u1,.eml", NONE, 0},
+        {"x.u1,S", NONE, 0},
+        {"x.u1.eml", NONE, 0},
+        {"x.u1,1.eml", NONE, 0},
+        {"x.u01,.eml", NONE, 0},
+        {"x.v1,.eml", NONE, 0},
+        {"xu1,.eml", NONE, 0},
+        {",.eml", NONE, 0},
+        {",S.eml", NONE, 0},
     };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        guint32 uid = 0;
-
-        g_assert_cmpint(fs_names_parse(rows[i].name, &uid), ==, rows[i].form);
-        if (rows[i].form != FS_NAME_OTHER)
-            g_assert_cmpuint(uid, ==, rows[i].uid);
-    }
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check_form(rows[i].name, rows[i].form, rows[i].uid);
 }
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/names/examples", test_examples);
+    g_test_add_func("/names/forms", test_forms);
     g_test_add_func("/names/subjects", test_subjects);
     g_test_add_func("/names/who", test_who);
     g_test_add_func("/names/dates", test_dates);

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/maker.c - makes sections of others: reads what they are made of from the cache, piece by piece
+ * and waiting where it is missing, and puts what becomes of it there. */
+#include "fs/maker.h"
+
+#include <string.h>
+
+#include "fs/parse.h"
+#include "fs/recipe.h"
+
+#define READ_LEN   ((gsize)2 * CACHE_BLOCK_SIZE)
+#define STEPS_MAX  8 /* in one turn of the main loop, for one job */
+#define PARSES_MAX 2
+
+struct FsMaker {
+    Cache *cache;
+    GQueue jobs;   /* Job */
+    GQueue parses; /* Parsing */
+};
+
+typedef struct {
+    FsMaker *maker;
+    guint64 want;
+    guint32 generation, uid;
+    const char *section; /* interned */
+    FsRecipe *recipe;    /* NULL: to be made */
+    guint nth;           /* of the ingredients */
+    guint64 offset;      /* in it */
+    MimeReader *reader;  /* of it, when it is a part */
+    GByteArray *header;  /* of it, when it is one */
+    GByteArray *out;     /* what is not stored yet */
+    gboolean is_begun;   /* something was put out */
+    guint32 n_blocks;
+    guint64 ticket;
+    guint source;
+    GList link;
+} Job;
+
+static gboolean on_turn(gpointer job);
+
+static void job_free(Job *job)
+{
+    if (job->ticket)
+        cache_wait_cancel(job->maker->cache, job->ticket);
+    g_clear_handle_id(&job->source, g_source_remove);
+    g_queue_unlink(&job->maker->jobs, &job->link);
+    mime_reader_free(job->reader);
+    fs_recipe_free(job->recipe);
+    g_byte_array_unref(job->header);
+    g_byte_array_unref(job->out);
+    g_free(job);
+}
+
+/* --- how a step ends --- */
+
+typedef enum {
+    GOES_ON,
+    WAITS,
+    ENDED, /* the job is freed */
+} Progress;
+
+static Progress end_job(Job *job, const GError *error)
+{
+    cache_want_done(job->maker->cache, job->want, error);
+    job_free(job);
+    return ENDED;
+}
+
+static void on_wake(const GError *error, gpointer data)
+{
+    Job *job = data;
+
+    job->ticket = 0;
+    if (error)
+        end_job(job, error);
+    else
+        on_turn(job);
+}
+
+/* The cache did not find all. */
+static Progress conclude(Job *job, CacheAnswer answer, guint64 want, const GError *error)
+{
+    g_autoptr(GError) gone = NULL;
+
+    if (answer == CACHE_WAIT) {
+        job->ticket = cache_wait(job->maker->cache, want, on_wake, job);
+        return WAITS;
+    }
+    if (answer == CACHE_FAILED)
+        return end_job(job, error);
+    gone =
+        g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "the message or the part is not there any more");
+    return end_job(job, gone);
+}
+
+/* --- what comes out --- */
+
+static void put_block(Job *job, gsize len, gboolean is_end)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new(job->out->data, len);
+
+    cache_put_block(job->maker->cache, job->generation, job->uid, job->section, job->n_blocks++,
+                    bytes, is_end);
+    if (len)
+        g_byte_array_remove_range(job->out, 0, (guint)len);
+    cache_want_renew(job->maker->cache, job->want);
+}
+
+/* Stores the blocks that are full; an end may still come. */
+static void put_full_blocks(Job *job)
+{
+    while (job->out->len > CACHE_BLOCK_SIZE)
+        put_block(job, CACHE_BLOCK_SIZE, FALSE);
+}
+
+/* Something else begins. */
+static void space(Job *job)
+{
+    if (job->recipe->is_spaced && job->is_begun)
+        g_byte_array_append(job->out, (const guint8 *)"\n", 1);
+    job->is_begun = TRUE;
+}
+
+static void put_out(Job *job, const GByteArray *bytes)
+{
+    if (!bytes->len)
+        return;
+    space(job);
+    g_byte_array_append(job->out, bytes->data, bytes->len);
+}
+
+/* A size that was told of a part is only that. */
+static void check_size(Job *job, guint64 size)
+{
+    MailPart *root = cache_known_tree(job->maker->cache, job->generation, job->uid);
+    const FsIngredient *only = &g_array_index(job->recipe->ingredients, FsIngredient, 0);
+    const MailPart *part = root && !job->recipe->is_spaced ? mail_part_nth(root, only->nth) : NULL;
+
+    if (part && part->measure == MAIL_PART_SIZED && part->base64.size != size)
+        cache_put_measure(job->maker->cache, job->generation, job->uid, part->section,
+                          MAIL_PART_IRREGULAR, NULL);
+}
+
+static Progress finish(Job *job)
+{
+    g_autoptr(GError) error = NULL;
+
+    put_out(job, job->recipe->after);
+    put_full_blocks(job);
+    check_size(job, (guint64)job->n_blocks * CACHE_BLOCK_SIZE + job->out->len);
+    put_block(job, job->out->len, TRUE);
+    if (!cache_has(job->maker->cache, job->generation, job->uid, job->section, 0, 1))
+        error = g_error_new(MAIL_ERROR, MAIL_ERROR_LOCAL, "keep it: the cache has no room for it");
+    return end_job(job, error);
+}
+
+/* --- what goes in --- */
+
+static Progress begin(Job *job)
+{
+    Cache *cache = job->maker->cache;
+    g_autoptr(MailEnvelope) envelope = NULL;
+    g_autoptr(GError) error = NULL;
+    guint64 want;
+    MailPart *root;
+    CacheAnswer answer = cache_tree(cache, job->generation, job->uid, &root, &want, &error);
+
+    if (answer != CACHE_FOUND)
+        return conclude(job, answer, want, error);
+    envelope = cache_dup_envelope(cache, job->generation, job->uid);
+    job->recipe = fs_recipe_new(job->section, root, envelope);
+    if (!job->recipe)
+        return conclude(job, CACHE_ABSENT, 0, NULL);
+    put_out(job, job->recipe->before);
+    return GOES_ON;
+}
+
+static Progress begin_ingredient(Job *job, const FsIngredient *ingredient)
+{
+    MailPart *root, *part;
+    g_autoptr(GError) error = NULL;
+    guint64 want;
+    CacheAnswer answer =
+        cache_tree(job->maker->cache, job->generation, job->uid, &root, &want, &error);
+
+    if (answer != CACHE_FOUND)
+        return conclude(job, answer, want, error);
+    part = mail_part_nth(root, ingredient->nth);
+    if (!part)
+        return conclude(job, CACHE_ABSENT, 0, NULL);
+    job->reader = mime_reader_new(part, ingredient->form);
+    space(job);
+    return GOES_ON;
+}
+
+static void end_ingredient(Job *job, const FsIngredient *ingredient)
+{
+    g_autoptr(GByteArray) lines = g_byte_array_new();
+    g_autoptr(MailEnvelope) envelope = NULL;
+
+    if (ingredient->is_header) {
+        envelope = mime_envelope_parse(job->header->data, job->header->len);
+        mime_envelope_print(envelope, lines);
+        put_out(job, lines);
+        g_byte_array_set_size(job->header, 0);
+    } else {
+        mime_reader_end(job->reader, job->out);
+        g_clear_pointer(&job->reader, mime_reader_free);
+    }
+    job->offset = 0;
+    job->nth++;
+}
+
+static gsize take(Job *job, const FsIngredient *ingredient, const GPtrArray *slices)
+{
+    gsize all = 0;
+
+    for (guint i = 0; i < slices->len; i++) {
+        gsize len;
+        const guint8 *bytes = g_bytes_get_data(slices->pdata[i], &len);
+
+        if (!ingredient->is_header)
+            mime_reader_take(job->reader, bytes, len, job->out);
+        else if (job->header->len < MIME_HEADER_MAX)
+            g_byte_array_append(job->header, bytes, (guint)len);
+        all += len;
+    }
+    return all;
+}
+
+static Progress read_some(Job *job, const FsIngredient *ingredient)
+{
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    g_autoptr(GError) error = NULL;
+    guint64 want;
+    CacheAnswer answer =
+        cache_read(job->maker->cache, job->generation, job->uid, ingredient->section, job->offset,
+                   READ_LEN, slices, &want, &error);
+    gsize len;
+
+    if (answer != CACHE_FOUND)
+        return conclude(job, answer, want, error);
+    len = take(job, ingredient, slices);
+    job->offset += len;
+    if (len < READ_LEN)
+        end_ingredient(job, ingredient);
+    put_full_blocks(job);
+    return GOES_ON;
+}
+
+static Progress step(Job *job)
+{
+    const FsIngredient *ingredient;
+
+    if (!job->recipe)
+        return begin(job);
+    if (job->nth >= job->recipe->ingredients->len)
+        return finish(job);
+    ingredient = &g_array_index(job->recipe->ingredients, FsIngredient, job->nth);
+    if (!ingredient->is_header && !job->reader)
+        return begin_ingredient(job, ingredient);
+    return read_some(job, ingredient);
+}
+
+static gboolean on_turn(gpointer data)
+{
+    Job *job = data;
+    Progress progress = GOES_ON;
+
+    job->source = 0;
+    for (guint i = 0; i < STEPS_MAX && progress == GOES_ON; i++)
+        progress = step(job);
+    if (progress == GOES_ON)
+        job->source = g_idle_add_full(G_PRIORITY_DEFAULT, on_turn, job, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+static void start_job(FsMaker *maker, const CacheWant *want)
+{
+    Job *job = g_new0(Job, 1);
+
+    job->maker = maker;
+    job->want = want->id;
+    job->generation = want->generation;
+    job->uid = want->uid;
+    job->section = want->section;
+    job->header = g_byte_array_new();
+    job->out = g_byte_array_new();
+    job->link.data = job;
+    g_queue_push_tail_link(&maker->jobs, &job->link);
+    cache_want_take(maker->cache, want->id);
+    on_turn(job);
+}
+
+/* --- trees --- */
+
+typedef struct {
+    FsMaker *maker;
+    guint64 want;
+    guint32 generation, uid;
+    FsParse *parse;
+    GList link;
+} Parsing;
+
+static void look(FsMaker *maker);
+
+static void parsing_free(Parsing *parsing)
+{
+    fs_parse_free(parsing->parse);
+    g_queue_unlink(&parsing->maker->parses, &parsing->link);
+    g_free(parsing);
+}
+
+static void on_parsed(MailPart *root, const GError *error, gpointer data)
+{
+    Parsing *parsing = data;
+    FsMaker *maker = parsing->maker;
+
+    if (root)
+        cache_put_parsed(maker->cache, parsing->generation, parsing->uid, root);
+    cache_want_done(maker->cache, parsing->want, error);
+    parsing_free(parsing);
+    look(maker);
+}
+
+static void on_parse_renews(gpointer data)
+{
+    Parsing *parsing = data;
+
+    cache_want_renew(parsing->maker->cache, parsing->want);
+}
+
+static void start_parse(FsMaker *maker, const CacheWant *want)
+{
+    Parsing *parsing = g_new0(Parsing, 1);
+
+    parsing->maker = maker;
+    parsing->want = want->id;
+    parsing->generation = want->generation;
+    parsing->uid = want->uid;
+    parsing->link.data = parsing;
+    g_queue_push_tail_link(&maker->parses, &parsing->link);
+    cache_want_take(maker->cache, want->id);
+    parsing->parse = fs_parse_new(maker->cache, want->generation, want->uid, on_parse_renews,
+                                  on_parsed, parsing);
+}
+
+/* --- wants --- */
+
+static const CacheWant *next_want(FsMaker *maker)
+{
+    for (GList *link = cache_wants(maker->cache)->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (!want->is_taken &&
+            (want->kind == CACHE_WANT_MADE ||
+             (want->kind == CACHE_WANT_PARSE && maker->parses.length < PARSES_MAX)))
+            return want;
+    }
+    return NULL;
+}
+
+static void look(FsMaker *maker)
+{
+    const CacheWant *want;
+
+    while ((want = next_want(maker))) {
+        if (want->kind == CACHE_WANT_MADE)
+            start_job(maker, want);
+        else
+            start_parse(maker, want);
+    }
+}
+
+static void on_wants_changed(gpointer data)
+{
+    look(data);
+}
+
+static void sources(MailPart *tree, const char *section,
+                    void (*each)(const char *section, gpointer each_data), gpointer each_data)
+{
+    g_autoptr(FsRecipe) recipe = fs_recipe_new(section, tree, NULL);
+
+    for (guint i = 0; recipe && i < recipe->ingredients->len; i++)
+        each(g_array_index(recipe->ingredients, FsIngredient, i).section, each_data);
+}
+
+FsMaker *fs_maker_new(Cache *cache)
+{
+    static const CacheMaker vtable = {on_wants_changed, sources};
+    FsMaker *maker = g_new0(FsMaker, 1);
+
+    maker->cache = cache;
+    cache_set_maker(cache, &vtable, maker);
+    return maker;
+}
+
+void fs_maker_free(FsMaker *maker)
+{
+    if (!maker)
+        return;
+    cache_set_maker(maker->cache, NULL, NULL);
+    while (maker->jobs.head)
+        job_free(maker->jobs.head->data);
+    while (maker->parses.head)
+        parsing_free(maker->parses.head->data);
+    g_free(maker);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* fs/view-boxes.c - mailboxes as directories, in each of the views. */
+#include <string.h>
+
+#include "fs/views.h"
+
+/* Cookies of a mailbox's entries: its children by id, then its messages from the newest down. */
+#define COOKIE_BOXES    ((guint64)1 << 32)
+#define COOKIE_MESSAGES ((guint64)2 << 32)
+
+const FsBoxView fs_box_views[FS_N_BOX_VIEWS] = {
+    {FS_KIND_BOX, FS_KIND_MESSAGE, FS_NAME_FULL, FS_KIND_ALIAS, FS_NAME_SHORT, NULL},
+    {FS_KIND_UID_BOX, FS_KIND_UID_MESSAGE, FS_NAME_UID, 0, 0, "uid"},
+    {FS_KIND_TEXT_BOX, FS_KIND_TEXT, FS_NAME_TEXT, 0, 0, "text"},
+    {FS_KIND_PARTS_BOX, FS_KIND_PARTS, FS_NAME_PARTS, FS_KIND_PARTS_LINK, FS_NAME_UID_ONLY,
+     "parts"},
+};
+
+const FsBoxView *fs_box_view(FsKind kind)
+{
+    for (gsize i = 0; i < FS_N_BOX_VIEWS; i++) {
+        const FsBoxView *view = &fs_box_views[i];
+
+        if (kind == view->box || kind == view->message || kind == view->alias)
+            return view;
+    }
+    return NULL;
+}
+
+/* --- names --- */
+
+static gboolean is_by_recipient(const CacheBox *box)
+{
+    return box->attributes & (CACHE_BOX_SENT | CACHE_BOX_DRAFTS);
+}
+
+static void make_name(Fs *fs, const FsBoxView *view, const CacheBox *box,
+                      const CacheMessage *message, const MailEnvelope *envelope,
+                      char name[FS_MESSAGE_NAME])
+{
+    if (view->form == FS_NAME_UID)
+        g_snprintf(name, FS_MESSAGE_NAME, "%u.eml", message->uid);
+    else
+        fs_names_message(fs->options.names, view->form, message, envelope, is_by_recipient(box),
+                         name);
+}
+
+gboolean fs_message_name(Fs *fs, const FsBoxView *view, guint32 id, guint32 uid,
+                         char name[FS_MESSAGE_NAME])
+{
+    const CacheBox *box = cache_box(fs->cache, id);
+    g_autoptr(MailEnvelope) envelope = NULL;
+    CacheMessage message;
+
+    if (!box || !cache_get_message(fs->cache, box->generation, uid, &message))
+        return FALSE;
+    envelope = cache_dup_envelope(fs->cache, box->generation, uid);
+    if (!envelope)
+        return FALSE;
+    make_name(fs, view, box, &message, envelope, name);
+    return TRUE;
+}
+
+/* --- looking up --- */
+
+FsNode fs_show_message(Fs *fs, FsKind kind, guint32 generation, guint32 uid)
+{
+    g_hash_table_add(fs->shown, GUINT_TO_POINTER(generation));
+    return (FsNode){.kind = kind, .number = generation, .uid = uid};
+}
+
+static CacheAnswer lookup_message(FsRequest *request, FsNode dir, FsKind kind, guint32 uid,
+                                  FsNode *ret_child)
+{
+    CacheMessage message;
+    CacheAnswer answer = cache_find_message(request->fs->cache, dir.number, uid, &message,
+                                            &request->want, &request->error);
+
+    if (answer == CACHE_FOUND)
+        *ret_child = fs_show_message(request->fs, kind,
+                                     cache_box(request->fs->cache, dir.number)->generation, uid);
+    return answer;
+}
+
+static CacheAnswer lookup_named(FsRequest *request, FsNode dir, const char *name, guint32 uid,
+                                FsNode *ret_child)
+{
+    const FsBoxView *view = fs_box_view(dir.kind);
+    CacheAnswer answer = lookup_message(request, dir, view->message, uid, ret_child);
+    char real[FS_MESSAGE_NAME];
+
+    if (answer == CACHE_FOUND &&
+        !(fs_message_name(request->fs, view, dir.number, uid, real) && g_str_equal(real, name)))
+        return CACHE_ABSENT;
+    return answer;
+}
+
+static CacheAnswer boxes_lookup(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
+{
+    const FsBoxView *view = fs_box_view(dir.kind);
+    guint32 child, uid;
+
+    if (request->ino == FUSE_ROOT_ID && g_str_equal(name, FS_CONTROL_NAME)) {
+        *ret_child = (FsNode){.kind = FS_KIND_CONTROL};
+        return CACHE_FOUND;
+    }
+    if (name[0] == '.')
+        return CACHE_ABSENT;
+    child = fs_tree_child(request->fs->tree, dir.number, name);
+    if (child) {
+        *ret_child = (FsNode){.kind = dir.kind, .number = child};
+        return CACHE_FOUND;
+    }
+    if (view->alias && fs_names_parse(name, view->alias_form, &uid))
+        return lookup_message(request, dir, view->alias, uid, ret_child);
+    if (fs_names_parse(name, view->form, &uid))
+        return lookup_named(request, dir, name, uid, ret_child);
+    return CACHE_ABSENT;
+}
+
+/* --- listing --- */
+
+static gboolean next_child(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
+{
+    guint32 after = cookie >= COOKIE_BOXES ? (guint32)cookie : 0;
+    const CacheBox *child = cookie < COOKIE_MESSAGES
+                                ? cache_box_next_child(request->fs->cache, dir.number, after)
+                                : NULL;
+    const char *name = child ? fs_tree_name(request->fs->tree, child->id) : NULL;
+
+    if (!name)
+        return FALSE;
+    ret_entry->node = (FsNode){.kind = dir.kind, .number = child->id};
+    ret_entry->cookie = COOKIE_BOXES | child->id;
+    g_strlcpy(ret_entry->name, name, sizeof ret_entry->name);
+    return TRUE;
+}
+
+/* The message after @cookie. */
+static CacheAnswer next_message(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
+{
+    guint32 before = cookie >= COOKIE_MESSAGES ? (guint32)(0 - cookie) : 0;
+    const FsBoxView *view = fs_box_view(dir.kind);
+    g_autoptr(MailEnvelope) envelope = NULL;
+    CacheAnswer answer = CACHE_ABSENT;
+    CacheMessage message;
+    const CacheBox *box;
+
+    /* After UID 1 there is none; and "before 0" would mean: from the newest. */
+    if (before != 1)
+        answer = cache_next_message(request->fs->cache, dir.number, before, &message, &envelope,
+                                    &request->want, &request->error);
+    if (answer != CACHE_FOUND)
+        return answer;
+    box = cache_box(request->fs->cache, dir.number);
+    ret_entry->node = fs_show_message(request->fs, view->message, box->generation, message.uid);
+    ret_entry->cookie = COOKIE_MESSAGES | (guint32)(0 - message.uid);
+    make_name(request->fs, view, box, &message, envelope, ret_entry->name);
+    return CACHE_FOUND;
+}
+
+static CacheAnswer boxes_next(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
+{
+    if (next_child(request, dir, cookie, ret_entry))
+        return CACHE_FOUND;
+    return next_message(request, dir, cookie, ret_entry);
+}
+
+/* --- the directory itself --- */
+
+static FsNode boxes_parent(Fs *fs, FsNode node)
+{
+    const CacheBox *box = fs_node_box(fs, node);
+
+    if (node.number == CACHE_ROOT && fs_ino(fs, node) != FUSE_ROOT_ID)
+        return (FsNode){.kind = FS_KIND_CONTROL};
+    return (FsNode){.kind = node.kind, .number = box ? box->parent : CACHE_ROOT};
+}
+
+FsNode fs_message_parent(Fs *fs, FsNode node)
+{
+    const CacheBox *box = fs_node_box(fs, node);
+
+    return (FsNode){.kind = fs_box_view(node.kind)->box, .number = box ? box->id : CACHE_ROOT};
+}
+
+static CacheAnswer boxes_attr(FsRequest *request, FsNode node, struct stat *attr)
+{
+    const CacheBox *box = fs_node_box(request->fs, node);
+
+    if (!box)
+        return CACHE_ABSENT;
+    attr->st_nlink = 2 + cache_box_n_children(request->fs->cache, box->id);
+    if (node.kind == FS_KIND_PARTS_BOX)
+        attr->st_nlink += cache_box_n_messages(request->fs->cache, box->id);
+    attr->st_mtim =
+        (struct timespec){box->changed / G_USEC_PER_SEC, (box->changed % G_USEC_PER_SEC) * 1000};
+    attr->st_ctim = attr->st_atim = attr->st_mtim;
+    return CACHE_FOUND;
+}
+
+const FsView fs_view_boxes = {
+    .mode = S_IFDIR | 0500,
+    .timeout = FS_LONG,
+    .lookup = boxes_lookup,
+    .next = boxes_next,
+    .parent = boxes_parent,
+    .attr = boxes_attr,
+};
