@@ -175,6 +175,13 @@ static gssize parse_head(const guint8 head[HEAD_SIZE], gboolean *ret_is_end)
     return GUINT32_FROM_LE(words[0]);
 }
 
+static void note_damage(Blocks *blocks, const BodyKey *key, guint32 number)
+{
+    blocks->n_damaged++;
+    g_message("a cached block is damaged (message %u/%u, block %u): it will be fetched again",
+              key->generation, key->uid, number);
+}
+
 /* NULL when there is none or it is damaged. */
 static GBytes *read_record(Blocks *blocks, int fd, const BodyKey *key, guint32 number,
                            gboolean *ret_is_end)
@@ -191,9 +198,7 @@ static GBytes *read_record(Blocks *blocks, int fd, const BodyKey *key, guint32 n
         if (memcmp(head, record, HEAD_SIZE) == 0)
             return g_bytes_new(record + HEAD_SIZE, len);
     }
-    blocks->n_damaged++;
-    g_message("a cached block is damaged (message %u/%u, block %u): it will be fetched again",
-              key->generation, key->uid, number);
+    note_damage(blocks, key, number);
     return NULL;
 }
 
@@ -225,6 +230,21 @@ static gsize record_size(int fd, guint32 number)
                      : -1;
 
     return len < 0 ? 0 : HEAD_SIZE + (gsize)len;
+}
+
+/* Whether the block is all of a body that is better kept without a file. */
+static gboolean is_small(guint32 number, GBytes *bytes, gboolean is_end)
+{
+    return number == 0 && is_end && g_bytes_get_size(bytes) <= SMALL_MAX;
+}
+
+static void write_small(Blocks *blocks, const BodyKey *key, GBytes *bytes)
+{
+    gsize now = HEAD_SIZE + g_bytes_get_size(bytes);
+    gboolean is_known = small_has(blocks->cache, key);
+
+    small_put(blocks->cache, key, bytes);
+    bodies_add(blocks->bodies, key, is_known ? now : 0, now);
 }
 
 static void write_block(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes,
@@ -261,19 +281,33 @@ static void hot_touch(Blocks *blocks, HotBlock *hot)
     bodies_touch(blocks->bodies, &hot->key.body);
 }
 
+/* What is on the disk, verified; new. */
+static GBytes *load(Blocks *blocks, const BodyKey *key, guint32 number, gboolean *ret_is_end)
+{
+    gboolean is_damaged = FALSE;
+    GBytes *bytes = number == 0 ? small_get(blocks->cache, key, &is_damaged) : NULL;
+    int fd;
+
+    if (is_damaged)
+        note_damage(blocks, key, number);
+    *ret_is_end = bytes != NULL;
+    if (bytes)
+        return bytes;
+    fd = body_files_get(blocks->files, key, FALSE);
+    return fd >= 0 ? read_record(blocks, fd, key, number, ret_is_end) : NULL;
+}
+
 Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
 {
     HotBlock *hot = hot_get(blocks, key, number);
     g_autoptr(GBytes) bytes = NULL;
-    gboolean is_end = FALSE;
-    int fd;
+    gboolean is_end;
 
     if (hot) {
         hot_touch(blocks, hot);
         return hot->block;
     }
-    fd = body_files_get(blocks->files, key, FALSE);
-    bytes = fd >= 0 ? read_record(blocks, fd, key, number, &is_end) : NULL;
+    bytes = load(blocks, key, number, &is_end);
     if (!bytes)
         return (Block){NULL, FALSE};
     bodies_touch(blocks->bodies, key);
@@ -286,7 +320,7 @@ gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number)
     gboolean is_end;
     int fd;
 
-    if (hot_get(blocks, key, number))
+    if (hot_get(blocks, key, number) || (number == 0 && small_has(blocks->cache, key)))
         return TRUE;
     fd = body_files_get(blocks->files, key, FALSE);
     return fd >= 0 && pread(fd, head, HEAD_SIZE, record_offset(number)) == HEAD_SIZE &&
@@ -311,7 +345,8 @@ gboolean blocks_end(Blocks *blocks, const BodyKey *key, guint64 *ret_length)
     guint32 last = 0;
     Block block;
 
-    if (!(hot && hot->block.is_end) && !find_last(blocks, key, &last))
+    if (!(hot && hot->block.is_end) && !small_has(blocks->cache, key) &&
+        !find_last(blocks, key, &last))
         return FALSE;
     block = blocks_get(blocks, key, last);
     if (!block.bytes || !block.is_end)
@@ -323,7 +358,11 @@ gboolean blocks_end(Blocks *blocks, const BodyKey *key, guint64 *ret_length)
 void blocks_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end)
 {
     /* No index would know of the file. */
-    if (!index_is_temporary(blocks->cache->index))
+    if (index_is_temporary(blocks->cache->index))
+        ;
+    else if (is_small(number, bytes, is_end))
+        write_small(blocks, key, bytes);
+    else
         write_block(blocks, key, number, bytes, is_end);
     hot_put(blocks, key, number, bytes, is_end);
 }
@@ -333,6 +372,7 @@ static void on_evicted(guint32 generation, guint32 uid, const char *section, gpo
     Blocks *blocks = data;
 
     hot_drop_of(blocks, generation, uid, section);
+    small_delete(blocks->cache, generation, uid, section);
     body_files_remove(blocks->files, generation, uid, section);
 }
 
@@ -345,6 +385,7 @@ void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid)
 void blocks_forget_generation(Blocks *blocks, guint32 generation)
 {
     hot_drop_of(blocks, generation, 0, NULL);
+    small_delete_generation(blocks->cache, generation);
     bodies_forget_generation(blocks->bodies, generation);
     body_files_remove_generation(blocks->files, generation);
 }
@@ -394,6 +435,7 @@ void blocks_recount(Blocks *blocks)
 {
     bodies_begin_count(blocks->bodies);
     body_files_foreach(blocks->files, count_body, blocks->bodies);
+    small_foreach(blocks->cache, count_body, blocks->bodies);
     bodies_end_count(blocks->bodies);
 }
 

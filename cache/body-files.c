@@ -226,7 +226,7 @@ void body_files_foreach_generation(BodyFiles *files, GFunc func, gpointer data)
 
 typedef struct {
     BodyFiles *files;
-    BodyFilesFunc func;
+    BodyFunc func;
     gpointer data;
 } Walk;
 
@@ -259,7 +259,7 @@ static void walk_generation(gpointer generation, gpointer data)
         closedir(list);
 }
 
-void body_files_foreach(BodyFiles *files, BodyFilesFunc func, gpointer data)
+void body_files_foreach(BodyFiles *files, BodyFunc func, gpointer data)
 {
     Walk walk = {files, func, data};
 

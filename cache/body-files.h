@@ -21,9 +21,5 @@ void body_files_remove_generation(BodyFiles *files, guint32 generation);
 /* Calls @func for the number of each generation that has a directory. */
 void body_files_foreach_generation(BodyFiles *files, GFunc func, gpointer data);
 
-/* Told of a body and of how much room its file takes. */
-typedef void (*BodyFilesFunc)(guint32 generation, guint32 uid, const char *section, guint64 bytes,
-                              gpointer data);
-
 /* Calls @func for each body; removes what is none. */
-void body_files_foreach(BodyFiles *files, BodyFilesFunc func, gpointer data);
+void body_files_foreach(BodyFiles *files, BodyFunc func, gpointer data);

@@ -58,6 +58,7 @@ static void watch_index(Cache *cache)
 {
     index_set_before_commit(cache->index, before_commit, cache);
     index_set_damaged(cache->index, on_damaged, cache);
+    index_set_delay(cache->index, cache->delay_us);
 }
 
 /* The index is gone while we run: a new one takes its place, with the mailboxes that we know, the
@@ -128,6 +129,7 @@ Cache *cache_open(const MailAccount *account, const CacheOptions *options, GErro
 
     cache->dir = g_build_filename(options->dir, name, NULL);
     cache->size_max = options->size_max;
+    cache->delay_us = options->delay_ms * (gint64)1000;
     cache->timeout_us = options->timeout_s * (gint64)G_USEC_PER_SEC;
     cache->boxes = g_hash_table_new_full(NULL, NULL, NULL, box_free);
     cache->generations = g_hash_table_new(NULL, NULL);

@@ -24,6 +24,7 @@ typedef struct Cache Cache;
 typedef struct {
     const char *dir;  /* holds one directory an account; created 0700 */
     guint64 size_max; /* octets of blocks on disk; the index is not counted */
+    guint delay_ms;   /* up to 100, for which changes may wait to be committed together */
     guint timeout_s;  /* a want is fulfilled or fails within this time */
 } CacheOptions;
 

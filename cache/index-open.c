@@ -23,7 +23,9 @@ static const char schema[] =
     "CREATE TABLE body (id INTEGER, section TEXT, bytes INTEGER, used INTEGER,"
     " PRIMARY KEY (id, section)) WITHOUT ROWID;"
     "CREATE INDEX body_used ON body (used);"
-    "CREATE TABLE tree (id INTEGER PRIMARY KEY, parts BLOB, sum INTEGER);";
+    "CREATE TABLE tree (id INTEGER PRIMARY KEY, parts BLOB, sum INTEGER);"
+    "CREATE TABLE small (id INTEGER, section TEXT, bytes BLOB, sum INTEGER);"
+    "CREATE UNIQUE INDEX small_key ON small (id, section);";
 
 static const char *const sql[SQL_N] = {
     [SQL_SET_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
@@ -62,6 +64,12 @@ static const char *const sql[SQL_N] = {
     [SQL_PUT_TREE] = "INSERT OR REPLACE INTO tree VALUES (?1, ?2, ?3)",
     [SQL_GET_TREE] = "SELECT parts, sum FROM tree WHERE id = ?1",
     [SQL_DELETE_TREES] = "DELETE FROM tree WHERE id > ?1 AND id < ?2",
+    [SQL_PUT_SMALL] = "INSERT OR REPLACE INTO small VALUES (?1, ?2, ?3, ?4)",
+    [SQL_GET_SMALL] = "SELECT bytes, sum FROM small WHERE id = ?1 AND section = ?2",
+    [SQL_HAS_SMALL] = "SELECT 1 FROM small WHERE id = ?1 AND section = ?2",
+    [SQL_DELETE_SMALL] = "DELETE FROM small WHERE id = ?1 AND section = ?2",
+    [SQL_DELETE_SMALL_OF_GENERATION] = "DELETE FROM small WHERE id > ?1 AND id < ?2",
+    [SQL_ALL_SMALL] = "SELECT id, section, LENGTH(bytes) FROM small",
 };
 
 static gboolean is_sound(sqlite3 *db)

@@ -11,7 +11,7 @@
 
 #define WAL_PAGES_MAX  2000 /* 8 MiB */
 #define REST_PAGES_MAX 256  /* that are copied by the engine */
-#define COMMIT_MS      100  /* when turns have no end */
+#define COMMIT_MS      100  /* at most, until changes are committed */
 
 gboolean index_exec(sqlite3 *db, const char *text)
 {
@@ -65,6 +65,11 @@ static void complain(Index *index)
     index->damaged_source = g_idle_add_full(G_PRIORITY_HIGH, on_damaged, index, NULL);
 }
 
+void index_set_delay(Index *index, gint64 delay_us)
+{
+    index->delay_us = delay_us;
+}
+
 void index_set_damaged(Index *index, void (*func)(gpointer data), gpointer data)
 {
     index->damaged = func;
@@ -101,10 +106,11 @@ static gboolean on_due(gpointer data)
 
 void index_touch(Index *index)
 {
-    if (index->turn_source)
+    if (index->late_source)
         return;
-    index->turn_source = g_idle_add_full(G_PRIORITY_LOW, on_due, index, NULL);
     index->late_source = g_timeout_add(COMMIT_MS, on_due, index);
+    if (g_get_monotonic_time() - index->committed_us >= index->delay_us)
+        index->turn_source = g_idle_add_full(G_PRIORITY_LOW, on_due, index, NULL);
 }
 
 void index_untouch(Index *index)
@@ -239,6 +245,7 @@ void index_commit(Index *index)
     if (index->before_commit)
         index->before_commit(index->before_commit_data);
     index_untouch(index);
+    index->committed_us = g_get_monotonic_time();
     if (!sqlite3_get_autocommit(index->db))
         end_transaction(index);
     if (index->n_wal_pages > index->n_copied + WAL_PAGES_MAX)

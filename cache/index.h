@@ -22,6 +22,8 @@ struct Index {
     gboolean was_unclean, was_behind; /* when it was opened */
     gboolean is_behind;               /* changes were lost since */
     gboolean has_loss;                /* of which nobody was told yet */
+    gint64 committed_us;              /* monotonic; the last commit */
+    gint64 delay_us;                  /* from one to the next */
     guint turn_source, late_source, damaged_source;
     void (*damaged)(gpointer data);
     gpointer damaged_data;

@@ -35,7 +35,7 @@ struct Cache {
     char *dir;
     int dir_fd; /* also the lock */
     guint64 size_max;
-    gint64 timeout_us;
+    gint64 delay_us, timeout_us;
 
     Index *index;
     Blocks *blocks;
@@ -105,6 +105,12 @@ typedef enum {
     SQL_PUT_TREE,
     SQL_GET_TREE,
     SQL_DELETE_TREES,
+    SQL_PUT_SMALL,
+    SQL_GET_SMALL,
+    SQL_HAS_SMALL,
+    SQL_DELETE_SMALL,
+    SQL_DELETE_SMALL_OF_GENERATION,
+    SQL_ALL_SMALL,
     SQL_N
 } IndexStatement;
 
@@ -114,7 +120,7 @@ Index *index_open(const char *dir, gboolean is_damaged, GError **error);
 void index_close(Index *index);
 
 /* The statement, reset, to be bound and stepped.  What it changes becomes part of the transaction
- * that ends with this turn of the main loop. */
+ * that ends with this turn of the main loop, or soon when many turns change something. */
 sqlite3_stmt *index_get(Index *index, IndexStatement which);
 /* SQLITE_ROW while there are rows; every failure is logged once and ends them. */
 gboolean index_step(Index *index, sqlite3_stmt *statement);
@@ -132,9 +138,11 @@ gboolean index_was_behind(const Index *index);
 gboolean index_take_loss(Index *index);
 /* Called before each commit, for who gathers changes. */
 void index_set_before_commit(Index *index, void (*func)(gpointer data), gpointer data);
+/* Commits that are less than @delay_us apart are one; 0 is the default. */
+void index_set_delay(Index *index, gint64 delay_us);
 /* @func is called from the main loop when the file turns out to be damaged. */
 void index_set_damaged(Index *index, void (*func)(gpointer data), gpointer data);
-/* Asks for a commit at the end of this turn, or soon when it has none. */
+/* Asks for a commit at the end of this turn, or soon. */
 void index_touch(Index *index);
 
 static inline gint64 message_key(guint32 generation, guint32 uid)
@@ -259,6 +267,23 @@ guint64 blocks_total(const Blocks *blocks);
 guint blocks_n_damaged(const Blocks *blocks);
 /* The highest generation that has files. */
 guint32 blocks_highest_generation(Blocks *blocks);
+
+/* --- small.c --- */
+
+#define SMALL_MAX ((gsize)16 * 1024)
+
+/* Told of a body and of how much room it takes. */
+typedef void (*BodyFunc)(guint32 generation, guint32 uid, const char *section, guint64 bytes,
+                         gpointer data);
+
+/* Stores a body of one block of at most SMALL_MAX octets, which is its end. */
+void small_put(Cache *cache, const BodyKey *key, GBytes *bytes);
+/* New, verified; or NULL. */
+GBytes *small_get(Cache *cache, const BodyKey *key, gboolean *ret_is_damaged);
+gboolean small_has(Cache *cache, const BodyKey *key);
+void small_delete(Cache *cache, guint32 generation, guint32 uid, const char *section);
+void small_delete_generation(Cache *cache, guint32 generation);
+void small_foreach(Cache *cache, BodyFunc func, gpointer data);
 
 /* --- wants.c --- */
 

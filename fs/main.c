@@ -17,6 +17,7 @@
 
 #define EXIT_USAGE         2
 #define PASSWORD_TIMEOUT_S 60
+#define COMMIT_MS          100
 
 typedef struct {
     Options *options;
@@ -94,6 +95,7 @@ static Cache *open_cache(const Program *program, GError **error)
     CacheOptions options = {
         .dir = dir,
         .size_max = program->options->cache_size,
+        .delay_ms = COMMIT_MS,
         .timeout_s = program->options->timeout_s,
     };
 

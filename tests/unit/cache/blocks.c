@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache/private.h"
 #include "fixture.h"
 
 #define SIZE   ((guint64)3 * CACHE_BLOCK_SIZE)
@@ -230,14 +231,94 @@ static void test_small_blocks_in_memory(Fixture *fixture, gconstpointer data)
 {
     const guint32 n = 2000;
     guint32 box = fixture_put_inbox(fixture, n, 10);
-    g_autofree char *first = body_path(fixture, box, 1), *last = body_path(fixture, box, n);
 
     for (guint32 uid = 1; uid <= n; uid++)
         fixture_put_body(fixture, box, uid, 10);
-    g_assert_cmpint(g_unlink(first), ==, 0);
-    g_assert_cmpint(g_unlink(last), ==, 0);
+    small_delete(fixture->cache, fixture_generation(fixture, box), 1, "");
+    small_delete(fixture->cache, fixture_generation(fixture, box), n, "");
     g_assert_true(has_block(fixture, box, n, 0));
     g_assert_false(has_block(fixture, box, 1, 0));
+}
+
+/* --- small bodies --- */
+
+/* Up to the limit there is no file. */
+static void test_small_has_no_file(Fixture *fixture, gconstpointer data)
+{
+    static const guint64 sizes[] = {1, SMALL_MAX, SMALL_MAX + 1};
+
+    for (guint32 uid = 1; uid <= G_N_ELEMENTS(sizes); uid++) {
+        guint64 size = sizes[uid - 1], want;
+        guint32 box = fixture_put_inbox(fixture, 3, size);
+        g_autofree char *path = body_path(fixture, box, uid);
+        gsize len;
+
+        fixture_put_body(fixture, box, uid, size);
+        fixture_reopen(fixture);
+        g_assert_cmpint(fixture_read(fixture, box, uid, 0, SMALL_MAX * 2, &len, &want), ==,
+                        CACHE_FOUND);
+        g_assert_cmpuint(len, ==, size);
+        g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS) == (size > SMALL_MAX));
+    }
+}
+
+static void run_sql(const Fixture *fixture, const char *text)
+{
+    g_autofree char *path = fixture_path(fixture, "index.sqlite");
+    sqlite3 *db;
+
+    g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
+    g_assert_cmpint(sqlite3_exec(db, text, NULL, NULL, NULL), ==, SQLITE_OK);
+    g_assert_cmpint(sqlite3_close(db), ==, SQLITE_OK);
+}
+
+/* Other octets, those of another message, or of another section: none is believed. */
+static void test_small_damaged(Fixture *fixture, gconstpointer data)
+{
+    static const char *const changes[] = {
+        "UPDATE small SET bytes = x'00' || substr(bytes, 2)",
+        "UPDATE small SET bytes = substr(bytes, 2)",
+        "UPDATE small SET bytes = 'text'",
+        "UPDATE small SET id = id + 1",
+        "UPDATE small SET section = '1'",
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
+        guint32 box = fixture_put_inbox(fixture, 3, 100);
+        guint32 generation = fixture_generation(fixture, box);
+        g_autoptr(GPtrArray) slices = cache_slices_new();
+        guint64 want;
+
+        fixture_put_body(fixture, box, 1, 100);
+        fixture_close(fixture);
+        run_sql(fixture, changes[i]);
+        fixture_open(fixture);
+        for (guint32 uid = 1; uid <= 2; uid++)
+            g_assert_cmpint(
+                cache_read(fixture->cache, generation, uid, "", 0, 100, slices, &want, NULL), ==,
+                CACHE_WAIT);
+        g_assert_cmpint(cache_read(fixture->cache, generation, 1, "1", 0, 100, slices, &want, NULL),
+                        ==, CACHE_WAIT);
+        g_assert_cmpuint(slices->len, ==, 0);
+        cache_box_replace(fixture->cache, box, 7, NULL);
+    }
+}
+
+static void test_small_goes_with_the_generation(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 2, 100), generation = fixture_generation(fixture, box);
+    BodyKey key = {generation, 1, ""};
+    g_autoptr(MailSet) gone = mail_set_new();
+
+    fixture_put_body(fixture, box, 1, 100);
+    fixture_put_body(fixture, box, 2, 100);
+    mail_set_add(gone, 1, 1);
+    cache_put_gone(fixture->cache, box, gone);
+    g_assert_false(small_has(fixture->cache, &key));
+    key.uid = 2;
+    g_assert_true(small_has(fixture->cache, &key));
+    cache_box_replace(fixture->cache, box, 7, NULL);
+    g_assert_false(small_has(fixture->cache, &key));
 }
 
 /* --- how much there is --- */
@@ -299,12 +380,12 @@ static void test_total(Fixture *fixture, gconstpointer data)
 /* Many files are not removed at one go, be it that the cache is closed meanwhile. */
 static void test_replaced(Fixture *fixture, gconstpointer data)
 {
-    guint32 box = fixture_put_inbox(fixture, 40, 10), old = fixture_generation(fixture, box);
+    guint32 box = fixture_put_inbox(fixture, 40, 20000), old = fixture_generation(fixture, box);
     g_autofree char *before = g_strdup_printf("blocks/%u", old);
     g_autofree char *after = g_strdup_printf("blocks/gone.%u", old);
 
     for (guint32 uid = 1; uid <= 40; uid++)
-        fixture_put_body(fixture, box, uid, 10);
+        fixture_put_body(fixture, box, uid, 20000);
     cache_box_replace(fixture->cache, box, 8, NULL);
     g_assert_cmpuint(n_entries(fixture, before), ==, 0);
     g_assert_cmpuint(n_entries(fixture, after), ==, 40);
@@ -319,13 +400,7 @@ static void test_replaced(Fixture *fixture, gconstpointer data)
 /* A use within the hour need not be noted. */
 static void pass_a_day(const Fixture *fixture)
 {
-    g_autofree char *path = fixture_path(fixture, "index.sqlite");
-    sqlite3 *db;
-
-    g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
-    g_assert_cmpint(sqlite3_exec(db, "UPDATE body SET used = used - 86400000000", NULL, NULL, NULL),
-                    ==, SQLITE_OK);
-    sqlite3_close(db);
+    run_sql(fixture, "UPDATE body SET used = used - 86400000000");
 }
 
 static void test_eviction(Fixture *fixture, gconstpointer data)
@@ -348,6 +423,27 @@ static void test_eviction(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(on_disk(fixture, box), ==, 9 * RECORD);
     for (guint32 uid = 1; uid <= 4; uid++)
         g_assert_cmpint(has_block(fixture, box, uid, 0), ==, uid != 2);
+}
+
+static void test_small_eviction(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 40, 1000);
+    guint n_here = 0;
+
+    for (guint32 uid = 1; uid <= 20; uid++)
+        fixture_put_body(fixture, box, uid, 1000);
+    fixture->options.size_max = total(fixture);
+    fixture_reopen(fixture);
+    for (guint32 uid = 21; uid <= 40; uid++)
+        fixture_put_body(fixture, box, uid, 1000);
+    fixture_settle();
+    g_assert_cmpuint(total(fixture), ==, fixture->options.size_max);
+    for (guint32 uid = 1; uid <= 40; uid++) {
+        BodyKey key = {fixture_generation(fixture, box), uid, ""};
+
+        n_here += small_has(fixture->cache, &key);
+    }
+    g_assert_cmpuint(n_here, ==, 20);
 }
 
 /* One that is larger than all the cache may hold, while it is wanted: no loop, and it is wanted
@@ -384,6 +480,10 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/blocks/no-plain-file", test_no_plain_file);
     FIXTURE_TEST("/cache/blocks/long-section", test_long_section);
     FIXTURE_TEST("/cache/blocks/small-blocks-in-memory", test_small_blocks_in_memory);
+    FIXTURE_TEST("/cache/blocks/small/no-file", test_small_has_no_file);
+    FIXTURE_TEST("/cache/blocks/small/damaged", test_small_damaged);
+    FIXTURE_TEST("/cache/blocks/small/gone", test_small_goes_with_the_generation);
+    FIXTURE_TEST("/cache/blocks/small/eviction", test_small_eviction);
     FIXTURE_TEST("/cache/blocks/total", test_total);
     FIXTURE_TEST("/cache/blocks/replaced", test_replaced);
     FIXTURE_TEST("/cache/blocks/eviction", test_eviction);

@@ -314,11 +314,12 @@ static void test_numbers_run_out(Fixture *fixture, gconstpointer data)
 /* When all else is lost: what has blocks counts as given. */
 static void test_numbers_from_blocks(Fixture *fixture, gconstpointer data)
 {
-    guint32 box = fixture_put_inbox(fixture, 1, 100), generation = fixture_generation(fixture, box);
+    guint32 box = fixture_put_inbox(fixture, 1, 20000),
+            generation = fixture_generation(fixture, box);
     g_autofree char *index = fixture_path(fixture, "index.sqlite");
     g_autofree char *numbers = fixture_path(fixture, "numbers");
 
-    fixture_put_body(fixture, box, 1, 100);
+    fixture_put_body(fixture, box, 1, 20000);
     fixture_close(fixture);
     g_assert_cmpint(g_unlink(index), ==, 0);
     g_assert_cmpint(g_unlink(numbers), ==, 0);
