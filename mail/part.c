@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* mail/part.c - the MIME tree, in memory and as octets: a row a part, each before its children, so
- * that no nesting of theirs is one of the format. */
+/* mail/part.c - the MIME tree, in memory and as octets: there the parts come each before its
+ * children, so that no nesting of theirs is one of the format. */
 #include "mail/part.h"
 
 #include <string.h>
 
-#define ROW  "(msmsmsmsmsmstbttitutti)"
-#define ROWS G_VARIANT_TYPE("a" ROW)
+#define TREE "(asat)"
 
 MailPart *mail_part_new(void)
 {
@@ -174,78 +173,136 @@ MailPart *mail_part_around(MailPart *root, const MailPart *part)
 
 /* --- octets --- */
 
-static GVariant *pack_text(const char *text)
-{
-    GVariant *packed = text ? g_variant_new_take_string(g_utf8_make_valid(text, -1)) : NULL;
+enum {
+    TYPE,
+    SUBTYPE,
+    CHARSET,
+    NAME,
+    ENCODING,
+    DISPOSITION,
+    N_TEXTS
+};
 
-    return g_variant_new_maybe(G_VARIANT_TYPE_STRING, packed);
+enum {
+    SIZE,
+    HAS_OFFSETS,
+    HEADER_OFF,
+    BODY_OFF,
+    MEASURE,
+    LINE_LEN,
+    EOL_LEN,
+    N_CHARS,
+    DECODED,
+    N_PARTS, /* and 1; 0 where there is no array of them */
+    N_NUMBERS
+};
+
+/* The fields of all parts, one part after the other. */
+typedef struct {
+    GPtrArray *texts;
+    GArray *numbers; /* guint64 */
+} Packed;
+
+static void pack_text(Packed *packed, const char *text)
+{
+    g_ptr_array_add(packed->texts, g_utf8_make_valid(text ? text : "", -1));
 }
 
-static void pack(GVariantBuilder *rows, const MailPart *part)
+static void pack(Packed *packed, const MailPart *part)
 {
-    g_variant_builder_open(rows, G_VARIANT_TYPE(ROW));
-    g_variant_builder_add_value(rows, pack_text(part->type));
-    g_variant_builder_add_value(rows, pack_text(part->subtype));
-    g_variant_builder_add_value(rows, pack_text(part->charset));
-    g_variant_builder_add_value(rows, pack_text(part->name));
-    g_variant_builder_add_value(rows, pack_text(part->encoding));
-    g_variant_builder_add_value(rows, pack_text(part->disposition));
-    g_variant_builder_add(rows, "t", part->size);
-    g_variant_builder_add(rows, "b", part->has_offsets);
-    g_variant_builder_add(rows, "t", part->header_off);
-    g_variant_builder_add(rows, "t", part->body_off);
-    g_variant_builder_add(rows, "i", (gint32)part->measure);
-    g_variant_builder_add(rows, "t", part->base64.line_len);
-    g_variant_builder_add(rows, "u", part->base64.eol_len);
-    g_variant_builder_add(rows, "t", part->base64.n_chars);
-    g_variant_builder_add(rows, "t", part->base64.size);
-    g_variant_builder_add(rows, "i", part->parts ? (gint32)part->parts->len : -1);
-    g_variant_builder_close(rows);
+    const guint64 numbers[N_NUMBERS] = {
+        [SIZE] = part->size,
+        [HAS_OFFSETS] = part->has_offsets,
+        [HEADER_OFF] = part->header_off,
+        [BODY_OFF] = part->body_off,
+        [MEASURE] = part->measure,
+        [LINE_LEN] = part->base64.line_len,
+        [EOL_LEN] = part->base64.eol_len,
+        [N_CHARS] = part->base64.n_chars,
+        [DECODED] = part->base64.size,
+        [N_PARTS] = part->parts ? (guint64)part->parts->len + 1 : 0,
+    };
+
+    pack_text(packed, part->type);
+    pack_text(packed, part->subtype);
+    pack_text(packed, part->charset);
+    pack_text(packed, part->name);
+    pack_text(packed, part->encoding);
+    pack_text(packed, part->disposition);
+    g_array_append_vals(packed->numbers, numbers, N_NUMBERS);
     for (guint i = 0; part->parts && i < part->parts->len; i++)
-        pack(rows, part->parts->pdata[i]);
+        pack(packed, part->parts->pdata[i]);
 }
 
 GBytes *mail_part_to_bytes(const MailPart *part)
 {
-    GVariantBuilder rows;
-    g_autoptr(GVariant) packed = NULL;
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint64));
+    Packed packed = {texts, numbers};
+    g_autoptr(GVariant) tree = NULL;
 
-    g_variant_builder_init(&rows, ROWS);
-    pack(&rows, part);
-    packed = g_variant_ref_sink(g_variant_builder_end(&rows));
-    return g_variant_get_data_as_bytes(packed);
+    pack(&packed, part);
+    tree = g_variant_ref_sink(
+        g_variant_new("(@as@at)", g_variant_new_strv((const char *const *)texts->pdata, texts->len),
+                      g_variant_new_fixed_array(G_VARIANT_TYPE_UINT64, numbers->data, numbers->len,
+                                                sizeof(guint64))));
+    return g_variant_get_data_as_bytes(tree);
 }
 
-static gboolean is_measure(const MailPart *part)
+/* The same fields to be read. */
+typedef struct {
+    const char **texts;
+    const guint64 *numbers;
+    gsize n_parts;
+    gsize nth;
+} Unpacking;
+
+static char *unpack_text(const char *text)
 {
-    const MailBase64 *base64 = &part->base64;
-
-    return part->measure >= MAIL_PART_UNMEASURED && part->measure <= MAIL_PART_IRREGULAR &&
-           (part->measure != MAIL_PART_REGULAR ||
-            (base64->line_len > 0 && base64->line_len % 4 == 0 && base64->eol_len <= 2 &&
-             base64->size <= base64->n_chars));
+    return *text ? g_strdup(text) : NULL;
 }
 
-/* The part of row *@nth and of those behind it that belong to it; *@nth is then the next one. */
-static MailPart *unpack(GVariant *rows, gsize *nth, guint depth)
+static gboolean unpack_measure(MailPart *part, const guint64 *numbers)
+{
+    part->measure = (MailPartMeasure)numbers[MEASURE];
+    part->base64 = (MailBase64){numbers[LINE_LEN], (guint)numbers[EOL_LEN], numbers[N_CHARS],
+                                numbers[DECODED]};
+    if (numbers[MEASURE] > MAIL_PART_IRREGULAR || numbers[EOL_LEN] > 2)
+        return FALSE;
+    return part->measure != MAIL_PART_REGULAR ||
+           (numbers[LINE_LEN] > 0 && numbers[LINE_LEN] % 4 == 0 &&
+            numbers[DECODED] <= numbers[N_CHARS]);
+}
+
+/* The fields of one part alone; FALSE when they are none. */
+static gboolean unpack_fields(MailPart *part, const char *const *texts, const guint64 *numbers)
+{
+    part->type = g_strdup(texts[TYPE]);
+    part->subtype = g_strdup(texts[SUBTYPE]);
+    part->charset = unpack_text(texts[CHARSET]);
+    part->name = unpack_text(texts[NAME]);
+    part->encoding = unpack_text(texts[ENCODING]);
+    part->disposition = unpack_text(texts[DISPOSITION]);
+    part->size = numbers[SIZE];
+    part->has_offsets = numbers[HAS_OFFSETS] != 0;
+    part->header_off = numbers[HEADER_OFF];
+    part->body_off = numbers[BODY_OFF];
+    return unpack_measure(part, numbers);
+}
+
+/* The next part and those behind it that belong to it. */
+static MailPart *unpack(Unpacking *packed, guint depth)
 {
     g_autoptr(MailPart) part = mail_part_new();
-    gint32 n_parts, measure;
+    const guint64 *numbers = packed->numbers + packed->nth * N_NUMBERS;
 
-    if (depth >= MAIL_PART_DEPTH_MAX || *nth >= g_variant_n_children(rows))
+    if (depth >= MAIL_PART_DEPTH_MAX || packed->nth >= packed->n_parts ||
+        !unpack_fields(part, packed->texts + packed->nth++ * N_TEXTS, numbers))
         return NULL;
-    g_variant_get_child(rows, (*nth)++, ROW, &part->type, &part->subtype, &part->charset,
-                        &part->name, &part->encoding, &part->disposition, &part->size,
-                        &part->has_offsets, &part->header_off, &part->body_off, &measure,
-                        &part->base64.line_len, &part->base64.eol_len, &part->base64.n_chars,
-                        &part->base64.size, &n_parts);
-    part->measure = (MailPartMeasure)measure;
-    if (!part->type || !part->subtype || !is_measure(part))
-        return NULL;
-    if (n_parts >= 0)
+    if (numbers[N_PARTS])
         part->parts = mail_parts_new();
-    for (gint32 i = 0; i < n_parts; i++) {
-        MailPart *child = unpack(rows, nth, depth + 1);
+    for (guint64 i = 1; i < numbers[N_PARTS]; i++) {
+        MailPart *child = unpack(packed, depth + 1);
 
         if (!child)
             return NULL;
@@ -256,14 +313,26 @@ static MailPart *unpack(GVariant *rows, gsize *nth, guint depth)
 
 MailPart *mail_part_from_bytes(GBytes *bytes)
 {
-    g_autoptr(GVariant) rows = g_variant_ref_sink(g_variant_new_from_bytes(ROWS, bytes, FALSE));
+    g_autoptr(GVariant) tree =
+        g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(TREE), bytes, FALSE));
+    g_autoptr(GVariant) texts = NULL, numbers = NULL;
+    g_autofree const char **strings = NULL;
     g_autoptr(MailPart) part = NULL;
-    gsize nth = 0;
+    Unpacking packed = {0};
+    gsize n_texts, n_numbers;
 
-    if (!g_variant_is_normal_form(rows) || g_variant_n_children(rows) > MAIL_PARTS_MAX)
+    if (!g_variant_is_normal_form(tree))
         return NULL;
-    part = unpack(rows, &nth, 0);
-    if (!part || nth != g_variant_n_children(rows))
+    texts = g_variant_get_child_value(tree, 0);
+    numbers = g_variant_get_child_value(tree, 1);
+    packed.texts = strings = g_variant_get_strv(texts, &n_texts);
+    packed.numbers = g_variant_get_fixed_array(numbers, &n_numbers, sizeof(guint64));
+    packed.n_parts = n_texts / N_TEXTS;
+    if (packed.n_parts > MAIL_PARTS_MAX || n_texts != packed.n_parts * N_TEXTS ||
+        n_numbers != packed.n_parts * N_NUMBERS)
+        return NULL;
+    part = unpack(&packed, 0);
+    if (!part || packed.nth != packed.n_parts)
         return NULL;
     mail_part_number(part);
     return g_steal_pointer(&part);
