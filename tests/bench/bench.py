@@ -251,7 +251,6 @@ def bench_text(server: Dovecot, rounds: int) -> Iterator[Result]:
         with Proxy(server.port, rtt=RTT) as proxy, mounted(account, proxy.port) as mount:
             grep = shell("grep -r xyzzyneedle .mailfs/text/INBOX", mount.path)
             times.append(timed(grep) / pulled)
-            print("DEBUG", pulled, times[-1]*pulled)
             sizes.append(proxy.totals().bytes_down / text_bytes)
             grep()
             again.append(proxy.totals().bytes_down / text_bytes - sizes[-1])
