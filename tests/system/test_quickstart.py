@@ -36,6 +36,7 @@ def test_sample_account(quickstart, folder):
     assert is_mounted(mail)
     assert f"fusermount3 -u {mail}" in said
     assert "17 messages  INBOX/" in said and "2 messages  Håndverk/" in said
+    assert ".txt:ο θείος μου άφησε ένα αρμόνιο" in said  # which is base64
     assert "item;pieces;each;sum" in said  # the attachment, decoded
     assert len(list(mail.glob("Archive/2024/*.eml"))) == 4
 
