@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/backend.c - the connections of an account: who does what, and coming back after a loss.
+/* imap/backend.c - the connections of an account: making them, and coming back after a loss.
  *
  * One connection, the first, lists, compares and answers what is short, and compresses.  Bodies
  * come over others, which are made when they are wanted and left when idle; where the server allows
  * no more than one, the first does that too.
  */
-#include <string.h>
-
 #include "imap/patience.h"
 #include "imap/worker.h"
 
 #define BODY_WORKERS_MAX 3
-#define LIST_JOBS_MAX    8
 #define TICK_S           5
 #define BODY_IDLE_US     ((gint64)60 * G_USEC_PER_SEC)
 #define KEEP_ALIVE_US    ((gint64)300 * G_USEC_PER_SEC)
@@ -47,184 +44,9 @@ static void dispatch_later(ImapBackend *backend)
             g_idle_add_full(G_PRIORITY_DEFAULT + 10, on_dispatch, backend, NULL);
 }
 
-/* --- who does what --- */
-
-static gboolean is_list_kind(const CacheWant *want)
-{
-    return want->kind == CACHE_WANT_SYNC || want->kind == CACHE_WANT_UIDS ||
-           want->kind == CACHE_WANT_LINES || want->kind == CACHE_WANT_LINE;
-}
-
-static gboolean is_for(const ImapWorker *worker, const CacheWant *want)
-{
-    return (worker->does_lists && is_list_kind(want)) ||
-           (worker->does_bodies && want->kind == CACHE_WANT_BLOCK);
-}
-
-/* A mailbox is one connection's; a second enters it only for somebody who would have to wait until
- * the first has got what it has asked for. */
-static gboolean is_left_to_other(ImapBackend *backend, const ImapWorker *worker,
-                                 const CacheWant *want)
-{
-    if (want->kind != CACHE_WANT_BLOCK || (worker && worker->box == want->box))
-        return FALSE;
-    for (guint i = 0; i < backend->bodies->len; i++) {
-        const ImapWorker *other = backend->bodies->pdata[i];
-
-        if (other->box == want->box && !(want->n_waiting && imap_fetch_is_full(other)))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/* The want that has waited longest for this worker, or else what is read ahead. */
-static const CacheWant *next_want(ImapBackend *backend, const ImapWorker *worker)
-{
-    const CacheWant *ahead = NULL;
-
-    for (GList *link = cache_wants(backend->cache)->head; link; link = link->next) {
-        const CacheWant *want = link->data;
-
-        if (want->is_taken || !is_for(worker, want) || is_left_to_other(backend, worker, want))
-            continue;
-        if (want->n_waiting)
-            return want;
-        if (!ahead)
-            ahead = want;
-    }
-    return ahead;
-}
-
-/* --- listings --- */
-
-static gboolean has_want(ImapBackend *backend, guint32 box, CacheWantKind kind)
-{
-    for (GList *link = cache_wants(backend->cache)->head; link; link = link->next) {
-        const CacheWant *want = link->data;
-
-        if (want->box == box && want->kind == kind && !want->is_taken)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static void on_listed(ImapWorker *worker, const GError *error);
-
-static void dispatch_account_wants(ImapBackend *backend)
-{
-    for (GList *link = cache_wants(backend->cache)->head, *next; link; link = next) {
-        const CacheWant *want = link->data;
-
-        next = link->next;
-        if (want->is_taken)
-            continue;
-        if (want->kind == CACHE_WANT_QUOTA)
-            imap_quota_start(backend->lister, want);
-    }
-}
-
-static void dispatch_lister(ImapBackend *backend)
-{
-    ImapWorker *worker = backend->lister;
-    const CacheWant *want;
-
-    /* Before, it is not known yet what could be enabled. */
-    if (!imap_worker_is_ready(worker) || !worker->has_listed)
-        return;
-    dispatch_account_wants(backend);
-    want = worker->sync || worker->jobs.length >= LIST_JOBS_MAX ? NULL : next_want(backend, worker);
-    if (!want)
-        return;
-    if (want->box != worker->box || !worker->is_in_box || !worker->is_synced ||
-        want->kind == CACHE_WANT_SYNC || want->kind == CACHE_WANT_UIDS) {
-        imap_sync_start(worker, want->box, has_want(backend, want->box, CACHE_WANT_UIDS));
-        return;
-    }
-    imap_lines_send(worker);
-    if (worker->does_bodies)
-        imap_fetch_send(worker, worker->box);
-}
-
 static ImapWorker *new_worker(ImapBackend *backend, gboolean does_lists, gboolean does_bodies);
 
-/* --- bodies --- */
-
-/* Whether the mailbox that was entered is the one that the cache knows. */
-static gboolean is_known_box(const ImapWorker *worker)
-{
-    CacheSync known;
-
-    if (!cache_sync(imap_worker_cache(worker), worker->box, &known))
-        return TRUE;
-    return worker->told.uidvalidity == known.uidvalidity &&
-           (!worker->told.mailboxid || !known.mailboxid ||
-            g_str_equal(worker->told.mailboxid, known.mailboxid));
-}
-
-static void on_body_box(ImapWorker *worker, const GError *error)
-{
-    if (error) {
-        /* What was sent behind the EXAMINE fails for the same reason. */
-        for (GList *link = worker->jobs.head; link; link = link->next)
-            imap_job_wants_done(link->data, error);
-    } else if (!is_known_box(worker)) {
-        worker->is_in_box = FALSE;
-        cache_box_suspect(imap_worker_cache(worker), worker->box);
-    }
-}
-
-/* In a mailbox; what comes before the first one holds nobody up. */
-static gboolean is_at_work(const ImapWorker *worker)
-{
-    const ImapJob *last = g_queue_peek_tail((GQueue *)&worker->jobs);
-
-    return last && last->box;
-}
-
-static guint32 generation_of(ImapBackend *backend, guint32 box)
-{
-    const CacheBox *known = cache_box(backend->cache, box);
-
-    return known ? known->generation : 0;
-}
-
-static void dispatch_body(ImapBackend *backend, ImapWorker *worker)
-{
-    const CacheWant *want = imap_worker_is_ready(worker) ? next_want(backend, worker) : NULL;
-    guint32 box;
-
-    if (!want)
-        return;
-    box = want->box;
-    if (worker->box == box && worker->is_in_box && worker->entered == generation_of(backend, box)) {
-        imap_fetch_send(worker, box);
-        return;
-    }
-    if (is_at_work(worker))
-        return;
-    if (!imap_examine(worker, box, NULL, on_body_box)) {
-        g_autoptr(GError) error =
-            g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such mailbox");
-
-        cache_want_done(backend->cache, want->id, error);
-        dispatch_later(backend);
-        return;
-    }
-    worker->entered = generation_of(backend, box);
-    imap_fetch_send(worker, box);
-}
-
-static gboolean wants_bodies(ImapBackend *backend)
-{
-    for (GList *link = cache_wants(backend->cache)->head; link; link = link->next) {
-        const CacheWant *want = link->data;
-
-        if (want->kind == CACHE_WANT_BLOCK && !want->is_taken &&
-            !is_left_to_other(backend, NULL, want))
-            return TRUE;
-    }
-    return FALSE;
-}
+/* --- who does what --- */
 
 static gboolean has_idle_body_worker(ImapBackend *backend)
 {
@@ -240,10 +62,10 @@ static gboolean has_idle_body_worker(ImapBackend *backend)
 static void dispatch_bodies(ImapBackend *backend)
 {
     for (guint i = 0; i < backend->bodies->len; i++)
-        dispatch_body(backend, backend->bodies->pdata[i]);
+        imap_dispatch_body(backend->bodies->pdata[i], backend->bodies);
     if (imap_worker_is_ready(backend->lister) && !backend->lister->does_bodies &&
         !backend->body_retry_source && backend->bodies->len < backend->max_bodies &&
-        !has_idle_body_worker(backend) && wants_bodies(backend))
+        !has_idle_body_worker(backend) && imap_dispatch_wants_body(backend->cache, backend->bodies))
         g_ptr_array_add(backend->bodies, new_worker(backend, FALSE, TRUE));
 }
 
@@ -269,7 +91,7 @@ static gboolean on_dispatch(gpointer data)
     if (!backend->lister) {
         retry_if_asked(backend);
     } else {
-        dispatch_lister(backend);
+        imap_dispatch_lister(backend->lister, backend->bodies);
         dispatch_bodies(backend);
     }
     return G_SOURCE_REMOVE;
@@ -496,7 +318,7 @@ static void give_up_bodies(ImapBackend *backend, const GError *error)
         const CacheWant *want = link->data;
 
         next = link->next;
-        if (want->kind == CACHE_WANT_BLOCK && !want->is_taken)
+        if (imap_want_is_body(want) && !want->is_taken)
             cache_want_done(backend->cache, want->id, error);
     }
     if (!backend->body_retry_source)

@@ -14,9 +14,9 @@
 #include "imap/fetch.h"
 
 #define TOLD_BEFORE (IMAP_ITEM_UID | IMAP_ITEM_DATE | IMAP_ITEM_SIZE | IMAP_ITEM_BODY)
-#define RENEW_US    G_USEC_PER_SEC
 
 static const char not_there[] = "the server does not have the message any more";
+static const char nothing[] = "the server sent nothing of a part that is not empty";
 static const char too_little[] = "the server sent less than it was asked for";
 
 /* What a body is worth, by its place and length. */
@@ -62,15 +62,6 @@ static void piece_refused(ImapFetch *fetch, ImapPiece *piece, const char *why)
 
 /* --- what it is worth --- */
 
-static gboolean is_same_message(const Cache *cache, const CacheMessage *message,
-                                const ImapItems *items)
-{
-    if (items->present & IMAP_ITEM_DATE && items->date != message->date)
-        return FALSE;
-    return !(items->present & IMAP_ITEM_SIZE) || items->size == message->size ||
-           cache_sizes_lie(cache);
-}
-
 /* Whether the answer is this job's. */
 static gboolean is_answer(const ImapFetch *fetch, const ImapItems *items)
 {
@@ -84,16 +75,16 @@ static gboolean is_answer(const ImapFetch *fetch, const ImapItems *items)
 static const char *find_stranger(const ImapFetch *fetch, const ImapItems *items,
                                  CacheMessage *ret_message)
 {
-    ImapWorker *worker = fetch->job.worker;
+    const char *why =
+        imap_worker_find_stranger(fetch->job.worker, fetch->generation, items, ret_message);
 
-    if (!worker->is_in_box ||
-        !cache_get_message(imap_worker_cache(worker), fetch->generation, items->uid, ret_message))
-        return "the mailbox was replaced by another one";
-    if (!(items->present & IMAP_ITEM_BODY))
-        return not_there;
-    if (!is_same_message(imap_worker_cache(worker), ret_message, items))
-        return "the server has another message under its UID";
-    return NULL;
+    return why || *fetch->section || items->present & IMAP_ITEM_BODY ? why : not_there;
+}
+
+/* Octets that were sent; NIL is none. */
+static guint64 n_sent(const ImapItems *items)
+{
+    return items->body ? items->body->full_len : 0;
 }
 
 static Verdict judge_whole(const ImapFetch *fetch, const ImapItems *items,
@@ -131,9 +122,10 @@ static gboolean find_length(const ImapFetch *fetch, const CacheMessage *message,
 static Verdict judge_part(const ImapFetch *fetch, const ImapItems *items,
                           const CacheMessage *message)
 {
+    const ImapPiece *piece = g_hash_table_lookup(fetch->pieces, GUINT_TO_POINTER(items->uid));
     guint64 first = (guint64)fetch->first * CACHE_BLOCK_SIZE, length;
     guint64 start = items->has_origin ? items->origin : 0;
-    Verdict verdict = {.start = start, .end = start + items->body->full_len};
+    Verdict verdict = {.start = start, .end = start + n_sent(items)};
     gboolean is_sure, is_contradicted;
 
     verdict.is_end = verdict.end < first + fetch->len;
@@ -141,8 +133,10 @@ static Verdict judge_part(const ImapFetch *fetch, const ImapItems *items,
         verdict.wrong = "the server sent other octets than it was asked for";
         return verdict;
     }
-    if (*fetch->section)
+    if (*fetch->section) {
+        verdict.wrong = n_sent(items) || first >= piece->length ? NULL : nothing;
         return verdict;
+    }
     is_sure = find_length(fetch, message, &length);
     is_contradicted = verdict.is_end ? verdict.end != length : verdict.end > length;
     verdict.is_doubtful = !is_sure && is_contradicted;
@@ -181,19 +175,6 @@ static void begin_body(ImapFetch *fetch, guint32 uid, guint64 start, guint64 end
     };
 }
 
-/* Something comes: what waits for more of it does not wait in vain. */
-static void renew_wants(ImapFetch *fetch)
-{
-    gint64 now = g_get_monotonic_time();
-
-    if (now - fetch->renewed_us < RENEW_US)
-        return;
-    fetch->renewed_us = now;
-    for (guint i = 0; i < fetch->job.wants->len; i++)
-        cache_want_renew(imap_worker_cache(fetch->job.worker),
-                         g_array_index(fetch->job.wants, guint64, i));
-}
-
 /* What has come is not in flight any more: perhaps there is room for more. */
 static void count_down(ImapFetch *fetch)
 {
@@ -220,7 +201,7 @@ static void end_block(ImapFetch *fetch, const ImapPiece *piece, guint64 off)
                     fetch->section, (guint32)number, block, body->is_end && body->at == body->end);
     if (nth < piece->wants->len)
         imap_job_want_done(&fetch->job, g_array_index(piece->wants, guint64, nth), NULL);
-    renew_wants(fetch);
+    imap_job_renew_wants(&fetch->job);
     count_down(fetch);
 }
 
@@ -301,12 +282,13 @@ static void streamed(ImapJob *job, const guint8 *bytes, gsize len)
 static void take_kept(ImapFetch *fetch, ImapPiece *piece, const ImapItems *items,
                       const Verdict *verdict)
 {
-    const ImapValue *kept = items->body;
-    gboolean is_all = kept->len == kept->full_len;
+    gsize n_kept = items->body ? items->body->len : 0;
+    gboolean is_all = n_kept == n_sent(items);
 
-    begin_body(fetch, piece->uid, verdict->start, verdict->start + kept->len,
+    begin_body(fetch, piece->uid, verdict->start, verdict->start + n_kept,
                verdict->is_end && is_all);
-    take_octets(fetch, piece, (const guint8 *)kept->bytes, kept->len);
+    if (n_kept)
+        take_octets(fetch, piece, (const guint8 *)items->body->bytes, n_kept);
     if (!is_all)
         fetch->job.worker->tells_ahead = FALSE;
     if (!end_body(fetch, piece)) {
@@ -330,7 +312,7 @@ static void take_answer(ImapFetch *fetch, ImapPiece *piece, const ImapItems *ite
         piece_again(fetch, piece);
     } else if (verdict.is_beyond) {
         piece_done(fetch, piece, NULL);
-    } else if (verdict.wrong && verdict.end == verdict.start) {
+    } else if (verdict.wrong && verdict.end == verdict.start && !*fetch->section) {
         piece_gone(fetch, piece, verdict.wrong);
     } else if (verdict.wrong) {
         piece_refused(fetch, piece, verdict.wrong);

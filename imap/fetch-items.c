@@ -56,9 +56,9 @@ static const char *put_word(Canon *canon, const char *at, const char *end)
 }
 
 /* The same section is always the same text, however a server spells it. */
-static gboolean read_section(const char *at, const char *end, ImapItems *items)
+static gboolean read_section(const char *at, const char *end, char section[IMAP_SECTION_SIZE])
 {
-    Canon canon = {.text = items->section, .size = sizeof items->section};
+    Canon canon = {.text = section, .size = IMAP_SECTION_SIZE};
 
     while (at < end && !canon.is_wrong) {
         if (strchr(" \t\r", *at)) {
@@ -73,7 +73,7 @@ static gboolean read_section(const char *at, const char *end, ImapItems *items)
         else
             at = put_word(&canon, at, end);
     }
-    items->section[canon.len] = '\0';
+    section[canon.len] = '\0';
     return !canon.is_wrong;
 }
 
@@ -109,7 +109,7 @@ static void take_body(const char *name, const ImapValue *value, ImapItems *items
     found.is_binary = !section;
     if (!section)
         section = skip_prefix(name, "BINARY[");
-    if (!section || !close || !read_section(section, close, &found) ||
+    if (!section || !close || !read_section(section, close, found.section) ||
         !read_origin(close + 1, &found))
         return;
     if (value->type == IMAP_VALUE_STRING) {
@@ -120,6 +120,20 @@ static void take_body(const char *name, const ImapValue *value, ImapItems *items
     } else {
         return;
     }
+    *items = found;
+}
+
+/* "BINARY.SIZE[section]"; the first of a response counts. */
+static void take_binary_size(const char *name, const ImapValue *value, ImapItems *items)
+{
+    ImapItems found = *items;
+    const char *section = skip_prefix(name, "BINARY.SIZE["), *close = strrchr(name, ']');
+
+    if (items->present & IMAP_ITEM_BINARY_SIZE || !section || !close || close[1] ||
+        !read_section(section, close, found.sized) ||
+        !imap_value_number(value, &found.binary_size) || found.binary_size > SIZE_LIMIT)
+        return;
+    found.present |= IMAP_ITEM_BINARY_SIZE;
     *items = found;
 }
 
@@ -197,6 +211,7 @@ static void take_pair(const ImapValue *name, const ImapValue *value, ImapItems *
         return;
     }
     take_body(name->bytes, value, items);
+    take_binary_size(name->bytes, value, items);
 }
 
 gboolean imap_items_parse(const ImapValue *list, ImapItems *ret_items)

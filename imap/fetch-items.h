@@ -16,22 +16,29 @@ typedef enum {
     IMAP_ITEM_BODYSTRUCTURE = 1 << 5,
     IMAP_ITEM_BODY = 1 << 6,     /* a BODY[section] with a string */
     IMAP_ITEM_BODY_NIL = 1 << 7, /* a BODY[section] that was NIL */
+    IMAP_ITEM_BINARY_SIZE = 1 << 8,
 } ImapItem;
+
+/* Holds a number of MAIL_SECTION_MAX octets with its keyword, and a NUL. */
+#define IMAP_SECTION_SIZE (MAIL_SECTION_MAX + 128)
 
 typedef struct {
     guint present; /* ImapItem bits */
     guint32 uid;   /* never 0 when present */
     guint64 size;
-    gint64 date;                    /* INTERNALDATE, Unix seconds */
-    const ImapValue *flags;         /* a list */
-    const ImapValue *envelope;      /* a list */
-    const ImapValue *bodystructure; /* a list */
-    char section[128];  /* of the first BODY[] or BINARY[]: canonical, upper case, "" for the whole,
-                           "1.2.MIME", "HEADER.FIELDS (SUBJECT TO)"; header names unquoted */
-    gboolean is_binary; /* BINARY[]: the transfer encoding is undone */
+    gint64 date;                     /* INTERNALDATE, Unix seconds */
+    const ImapValue *flags;          /* a list */
+    const ImapValue *envelope;       /* a list */
+    const ImapValue *bodystructure;  /* a list */
+    char section[IMAP_SECTION_SIZE]; /* of the first BODY[] or BINARY[]: canonical, upper case, ""
+                                        for the whole, "1.2.MIME", "HEADER.FIELDS (SUBJECT TO)";
+                                        header names unquoted */
+    gboolean is_binary;              /* BINARY[]: the transfer encoding is undone */
     gboolean has_origin;
-    guint64 origin;        /* "<4096>" */
-    const ImapValue *body; /* the string */
+    guint64 origin;                /* "<4096>" */
+    const ImapValue *body;         /* the string */
+    char sized[IMAP_SECTION_SIZE]; /* the section of the first BINARY.SIZE[] (RFC 3516 4.3) */
+    guint64 binary_size;
 } ImapItems;
 
 /* @list is the parenthesized list of a FETCH response.  FALSE when it is no list of pairs. */

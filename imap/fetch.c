@@ -2,7 +2,7 @@
 /* imap/fetch.c - blocks of messages: wants merged into few FETCHes.
  *
  * What somebody waits for is asked for first, a message a command.  What is read ahead goes
- * together: many small messages in one command with a UID set.
+ * together: many small messages, or the same section of many, in one command with a UID set.
  */
 #include "imap/fetch.h"
 
@@ -38,7 +38,7 @@ typedef struct {
     ImapWorker *worker;
     const CacheBox *box;
     GQueue *todo;         /* CacheWant, those that somebody waits for first */
-    GHashTable *by_block; /* uid << 32 | block -> CacheWant of the whole message */
+    GHashTable *by_block; /* CacheWant -> itself, by message, section and block */
 } Batch;
 
 static ImapFetch *fetch_new(ImapWorker *worker, guint32 box, guint32 generation,
@@ -56,17 +56,27 @@ static ImapFetch *fetch_new(ImapWorker *worker, guint32 box, guint32 generation,
     return fetch;
 }
 
-static guint64 block_key(guint32 uid, guint32 block)
+static guint block_hash(gconstpointer data)
 {
-    return (guint64)uid << 32 | block;
+    const CacheWant *want = data;
+
+    return want->uid * 2654435761u ^ want->block * 97u ^ g_direct_hash(want->section);
+}
+
+static gboolean is_same_block(gconstpointer a, gconstpointer b)
+{
+    const CacheWant *left = a, *right = b;
+
+    return left->uid == right->uid && left->block == right->block &&
+           left->section == right->section;
 }
 
 static const CacheWant *pending(Batch *batch, const CacheWant *like, guint32 block)
 {
-    guint64 key = block_key(like->uid, block);
+    CacheWant key = {.uid = like->uid, .section = like->section, .block = block};
     const CacheWant *want = g_hash_table_lookup(batch->by_block, &key);
 
-    return want && !want->is_taken && want->section == like->section ? want : NULL;
+    return want && !want->is_taken ? want : NULL;
 }
 
 /* How many blocks in a row, from that of @want on, are wanted. */
@@ -96,6 +106,7 @@ static void take_run(Batch *batch, ImapFetch *fetch, const CacheWant *want, guin
     ImapPiece *piece = add_piece(fetch, want->uid);
     guint64 asked = (guint64)n * CACHE_BLOCK_SIZE;
 
+    piece->length = want->length;
     for (guint i = 0; i < n; i++) {
         const CacheWant *one = i ? pending(batch, want, want->block + i) : want;
 
@@ -139,19 +150,25 @@ void imap_fetch_send_end(const ImapFetch *fetch, guint32 uid, guint64 length)
     send_one(end, uid);
 }
 
-/* One octet more than the message should have: whether it ends there shows then. */
-static guint64 length_to_ask(const CacheMessage *message, const CacheWant *want, guint n)
+/* How long the section of @want is, as far as is known; or 0. */
+static guint64 length_of(const CacheWant *want, const CacheMessage *message)
+{
+    return *want->section ? want->length : message->size;
+}
+
+/* One octet more than there should be: whether it ends there shows then. */
+static guint64 length_to_ask(const CacheWant *want, const CacheMessage *message, guint n)
 {
     guint64 end = ((guint64)want->block + n) * CACHE_BLOCK_SIZE;
 
-    return (guint64)n * CACHE_BLOCK_SIZE + (!*want->section && end >= message->size);
+    return (guint64)n * CACHE_BLOCK_SIZE + (end >= length_of(want, message));
 }
 
 static void send_run(Batch *batch, const CacheWant *want, const CacheMessage *message)
 {
     guint n = run_length(batch, want);
     ImapFetch *fetch = fetch_new(batch->worker, batch->box->id, batch->box->generation,
-                                 want->section, want->block, length_to_ask(message, want, n));
+                                 want->section, want->block, length_to_ask(want, message, n));
 
     take_run(batch, fetch, want, n);
     send_one(fetch, want->uid);
@@ -178,16 +195,17 @@ static void send_whole(Batch *batch, const CacheWant *want)
     send_one(fetch, want->uid);
 }
 
-/* The number of blocks of a message that is wanted whole and fits a command; 0 for others. */
+/* The number of blocks of what is wanted whole and fits a command; 0 for others. */
 static guint whole(Batch *batch, const CacheWant *want, const CacheMessage *message)
 {
+    guint64 length = length_of(want, message);
     guint n;
 
-    if (want->block != 0 || *want->section || is_in_doubt(batch, want, message) ||
-        message->size > (guint64)GROUP_RUN_MAX * CACHE_BLOCK_SIZE)
+    if (want->block != 0 || is_in_doubt(batch, want, message) ||
+        length > (guint64)GROUP_RUN_MAX * CACHE_BLOCK_SIZE)
         return 0;
     n = run_length(batch, want);
-    return (guint64)n * CACHE_BLOCK_SIZE >= message->size ? n : 0;
+    return (guint64)n * CACHE_BLOCK_SIZE >= length ? n : 0;
 }
 
 static gboolean get_message(Batch *batch, const CacheWant *want, CacheMessage *ret_message)
@@ -196,7 +214,8 @@ static gboolean get_message(Batch *batch, const CacheWant *want, CacheMessage *r
                              ret_message);
 }
 
-/* All messages like @first, small or large, that are wanted whole, in one command. */
+/* All like @first, small or large, that are wanted whole, in one command: messages, or the same
+ * section of each. */
 static void send_group(Batch *batch, const CacheWant *first, guint n_first)
 {
     g_autoptr(MailSet) uids = mail_set_new();
@@ -211,7 +230,8 @@ static void send_group(Batch *batch, const CacheWant *first, guint n_first)
         CacheMessage message;
         guint n;
 
-        if (want->is_taken || !get_message(batch, want, &message))
+        if (want->is_taken || want->section != first->section ||
+            !get_message(batch, want, &message))
             continue;
         n = whole(batch, want, &message);
         if (!n || n > limit || (limit > 1 && n == 1))
@@ -219,22 +239,18 @@ static void send_group(Batch *batch, const CacheWant *first, guint n_first)
         take_run(batch, fetch, want, n);
         mail_set_add(uids, want->uid, want->uid);
         n_messages++;
-        bytes += message.size;
+        bytes += length_of(want, &message);
     }
     send(fetch, uids);
 }
 
 static void send_want(Batch *batch, const CacheWant *want)
 {
-    g_autoptr(GError) gone = NULL;
     CacheMessage message;
     guint n;
 
-    if (!get_message(batch, want, &message)) {
-        gone = g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "the message is not there any more");
-        cache_want_done(imap_worker_cache(batch->worker), want->id, gone);
+    if (!get_message(batch, want, &message))
         return;
-    }
     if (is_in_doubt(batch, want, &message)) {
         send_whole(batch, want);
         return;
@@ -246,21 +262,31 @@ static void send_want(Batch *batch, const CacheWant *want)
         send_run(batch, want, &message);
 }
 
+/* Whether the message of @want is there; else that ends. */
+static gboolean is_there(Batch *batch, const CacheWant *want)
+{
+    g_autoptr(GError) gone = NULL;
+    CacheMessage message;
+
+    if (get_message(batch, want, &message))
+        return TRUE;
+    gone = g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "the message is not there any more");
+    cache_want_done(imap_worker_cache(batch->worker), want->id, gone);
+    return FALSE;
+}
+
 static void collect(Batch *batch, gboolean are_waited_for)
 {
-    for (GList *link = cache_wants(imap_worker_cache(batch->worker))->head; link;
-         link = link->next) {
+    for (GList *link = cache_wants(imap_worker_cache(batch->worker))->head, *next; link;
+         link = next) {
         CacheWant *want = link->data;
 
-        if (want->kind != CACHE_WANT_BLOCK || want->box != batch->box->id || want->is_taken ||
-            want->generation != batch->box->generation || (want->n_waiting > 0) != are_waited_for)
+        next = link->next;
+        if (!imap_want_is_open(want, CACHE_WANT_BLOCK, batch->box) ||
+            (want->n_waiting > 0) != are_waited_for || !is_there(batch, want))
             continue;
         g_queue_push_tail(batch->todo, want);
-        if (!*want->section) {
-            guint64 key = block_key(want->uid, want->block);
-
-            g_hash_table_insert(batch->by_block, g_memdup2(&key, sizeof key), want);
-        }
+        g_hash_table_add(batch->by_block, want);
     }
 }
 
@@ -272,8 +298,7 @@ gboolean imap_fetch_is_full(const ImapWorker *worker)
 void imap_fetch_send(ImapWorker *worker, guint32 box)
 {
     g_autoptr(GQueue) todo = g_queue_new();
-    g_autoptr(GHashTable) by_block =
-        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    g_autoptr(GHashTable) by_block = g_hash_table_new(block_hash, is_same_block);
     Batch batch = {worker, cache_box(imap_worker_cache(worker), box), todo, by_block};
 
     if (!batch.box)

@@ -8,7 +8,8 @@
 /* One message of a job, and who wants what of it. */
 typedef struct {
     guint32 uid;
-    GArray *wants; /* guint64: of the first block, and of those behind it in their order */
+    guint64 length; /* of the section, as far as is known, or 0 */
+    GArray *wants;  /* guint64: of the first block, and of those behind it in their order */
 } ImapPiece;
 
 /* A body that is cut into blocks. */
@@ -32,7 +33,6 @@ typedef struct {
     gboolean is_whole;   /* BODY[] as it is, to learn its length */
     GHashTable *pieces;  /* uid -> ImapPiece */
     ImapBody body;
-    gint64 renewed_us; /* when the wants' time was last begun anew */
 } ImapFetch;
 
 /* Makes @fetch deal with its answers. */

@@ -113,9 +113,7 @@ static gboolean is_same(ImapWorker *worker, const ImapItems *items)
 
     if (!cache_get_message(cache, box->generation, items->uid, &message))
         return TRUE;
-    if (items->present & IMAP_ITEM_DATE && items->date != message.date)
-        return FALSE;
-    if (items->present & IMAP_ITEM_SIZE && !message.is_size_proved && items->size != message.size)
+    if (!imap_is_same_message(cache, &message, items))
         return FALSE;
     known = cache_dup_envelope(cache, box->generation, items->uid);
     if (!known || !(items->present & IMAP_ITEM_ENVELOPE))
@@ -352,7 +350,7 @@ static void end_wants(ImapWorker *worker, guint32 box, const GError *error)
         if (want->kind == CACHE_WANT_SYNC ||
             (want->kind == CACHE_WANT_UIDS && (error || !is_there || now.is_complete)))
             cache_want_done(cache, want->id, error);
-        else if (error && !want->is_taken)
+        else if (error && !want->is_taken && (imap_want_is_list(want) || imap_want_is_body(want)))
             cache_want_done(cache, want->id, error);
     }
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define RENEW_US G_USEC_PER_SEC
+
 /* --- jobs --- */
 
 gpointer imap_job_new(ImapWorker *worker, gsize size, guint32 box)
@@ -51,6 +53,23 @@ void imap_job_put_back(ImapJob *job, guint64 want)
 {
     if (release(job, want))
         cache_want_put_back(imap_worker_cache(job->worker), want);
+}
+
+void imap_job_hand_on(ImapJob *job, guint64 want, ImapJob *to)
+{
+    if (release(job, want))
+        g_array_append_val(to->wants, want);
+}
+
+void imap_job_renew_wants(ImapJob *job)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (now - job->renewed_us < RENEW_US)
+        return;
+    job->renewed_us = now;
+    for (guint i = 0; i < job->wants->len; i++)
+        cache_want_renew(imap_worker_cache(job->worker), g_array_index(job->wants, guint64, i));
 }
 
 void imap_job_wants_done(ImapJob *job, const GError *error)
@@ -129,6 +148,27 @@ MailFlags imap_flags_parse(Cache *cache, const ImapValue *list)
         flags |= flag;
     }
     return flags;
+}
+
+gboolean imap_is_same_message(const Cache *cache, const CacheMessage *message,
+                              const ImapItems *items)
+{
+    if (items->present & IMAP_ITEM_DATE && items->date != message->date)
+        return FALSE;
+    return !(items->present & IMAP_ITEM_SIZE) || items->size == message->size ||
+           cache_sizes_lie(cache);
+}
+
+const char *imap_worker_find_stranger(const ImapWorker *worker, guint32 generation,
+                                      const ImapItems *items, CacheMessage *ret_message)
+{
+    Cache *cache = imap_worker_cache(worker);
+
+    if (!worker->is_in_box || !cache_get_message(cache, generation, items->uid, ret_message))
+        return "the mailbox was replaced by another one";
+    if (!imap_is_same_message(cache, ret_message, items))
+        return "the server has another message under its UID";
+    return NULL;
 }
 
 static void on_fetch(ImapWorker *worker, const ImapResponse *response)
@@ -325,4 +365,9 @@ ImapCommand *imap_worker_command(const ImapWorker *worker, const char *name)
 gboolean imap_worker_has(const ImapWorker *worker, const char *capability)
 {
     return imap_session_has(worker->session, capability);
+}
+
+gboolean imap_worker_is_inside(const ImapWorker *worker, guint32 box)
+{
+    return worker->box == box && worker->is_in_box;
 }

@@ -32,6 +32,7 @@ struct ImapJob {
     /* Once; may free the worker's session by failing.  @error as for ImapDoneFunc. */
     void (*finish)(ImapJob *job, const ImapResponse *response, const GError *error);
     void (*clear)(ImapJob *job); /* frees what the extended struct owns; may be NULL */
+    gint64 renewed_us;           /* when the wants' time was last begun anew */
 };
 
 /* What the server told of the mailbox that was examined. */
@@ -95,6 +96,10 @@ void imap_job_want_done(ImapJob *job, guint64 want, const GError *error);
 void imap_job_wants_done(ImapJob *job, const GError *error);
 /* The want is free for another job again. */
 void imap_job_put_back(ImapJob *job, guint64 want);
+/* The want is @to's from now on. */
+void imap_job_hand_on(ImapJob *job, guint64 want, ImapJob *to);
+/* Something comes: what waits for more of it does not wait in vain. */
+void imap_job_renew_wants(ImapJob *job);
 /* Sends @command (taken) as the job (taken). */
 void imap_job_send(gpointer job, ImapCommand *command);
 
@@ -105,9 +110,34 @@ gboolean imap_worker_is_ready(const ImapWorker *worker);
 Cache *imap_worker_cache(const ImapWorker *worker);
 ImapCommand *imap_worker_command(const ImapWorker *worker, const char *name);
 gboolean imap_worker_has(const ImapWorker *worker, const char *capability);
+/* Whether what answers concern is @box, and the one that the cache knows. */
+gboolean imap_worker_is_inside(const ImapWorker *worker, guint32 box);
 
 /* Translates a FLAGS list. */
 MailFlags imap_flags_parse(Cache *cache, const ImapValue *list);
+
+/* Whether @items tell the date and the size of @message, as far as they tell them and sizes are to
+ * be believed. */
+gboolean imap_is_same_message(const Cache *cache, const CacheMessage *message,
+                              const ImapItems *items);
+/* Why an answer is not about the message that the index has under its UID, or NULL. */
+const char *imap_worker_find_stranger(const ImapWorker *worker, guint32 generation,
+                                      const ImapItems *items, CacheMessage *ret_message);
+
+/* --- dispatch.c --- */
+
+/* What a want is for: the connection that lists, or those that get bodies; the maker's is for
+ * neither. */
+gboolean imap_want_is_list(const CacheWant *want);
+gboolean imap_want_is_body(const CacheWant *want);
+/* Whether it is of @kind, of the messages that are in @box now, and nobody's yet. */
+gboolean imap_want_is_open(const CacheWant *want, CacheWantKind kind, const CacheBox *box);
+
+/* Sends what the connections are to do next; @bodies (ImapWorker) are those that get bodies. */
+void imap_dispatch_lister(ImapWorker *worker, const GPtrArray *bodies);
+void imap_dispatch_body(ImapWorker *worker, const GPtrArray *bodies);
+/* Whether there is work for one more of them. */
+gboolean imap_dispatch_wants_body(Cache *cache, const GPtrArray *bodies);
 
 /* --- examine.c --- */
 
@@ -154,3 +184,13 @@ void imap_lines_send(ImapWorker *worker);
 gboolean imap_fetch_is_full(const ImapWorker *worker);
 /* Sends what is wanted of blocks in @box. */
 void imap_fetch_send(ImapWorker *worker, guint32 box);
+
+/* --- trees.c --- */
+
+/* Sends what is wanted of trees in @box; @is_short: no more than what somebody waits for. */
+void imap_trees_send(ImapWorker *worker, guint32 box, gboolean is_short);
+
+/* --- measure.c --- */
+
+/* Sends what is wanted of measures in @box; @is_short: no more than what one round trip tells. */
+void imap_measure_send(ImapWorker *worker, guint32 box, gboolean is_short);

@@ -44,6 +44,9 @@ static char *dump_items(const ImapItems *items)
         dump_list(out, "structure", items->bodystructure);
     if (items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL))
         dump_body(out, items);
+    if (items->present & IMAP_ITEM_BINARY_SIZE)
+        g_string_append_printf(out, " decoded[%s]=%" G_GUINT64_FORMAT, items->sized,
+                               items->binary_size);
     return g_string_free(out, FALSE);
 }
 
@@ -90,7 +93,16 @@ static const Row rows[] = {
     {"body-unclosed", "(BODY[ \"x\" BODY \"y\")", ""},
     {"body-peek", "(BODY.PEEK[] \"x\")", ""},
     {"binary", "(BINARY[1.2]<5> \"x\")", " binary[1.2]<5>=x"},
-    {"binary-size", "(BINARY.SIZE[1] 5)", ""},
+    {"binary-size", "(UID 7 BINARY.SIZE[1.2] 5)", " uid=7 decoded[1.2]=5"},
+    {"binary-size-case", "(binary.size[ 1.mime ] 0)", " decoded[1.MIME]=0"},
+    {"binary-size-and-body", "(BINARY.SIZE[2] 5 BODY[1]<0> \"x\")", " body[1]<0>=x decoded[2]=5"},
+    {"binary-size-twice", "(BINARY.SIZE[1] 5 BINARY.SIZE[2] 6)", " decoded[1]=5"},
+    {"binary-size-wrong-then-right", "(BINARY.SIZE[1] NIL BINARY.SIZE[2] 6)", " decoded[2]=6"},
+    {"binary-size-wrong",
+     "(BINARY.SIZE[1] -1 BINARY.SIZE[1] \"5\" BINARY.SIZE[1] (5) BINARY.SIZE[1]<0> 5 "
+     "BINARY.SIZE[1 5 BINARY.SIZE 5)",
+     ""},
+    {"binary-size-over", "(BINARY.SIZE[1] 281474976645121)", ""},
     {"rfc822", "(RFC822 \"x\" RFC822.HEADER \"y\")", ""},
     {"fields-dovecot", "(BODY[HEADER.FIELDS (SUBJECT TO)] \"x\")",
      " body[HEADER.FIELDS (SUBJECT TO)]=x"},
@@ -130,14 +142,14 @@ static void test_missing(void)
 
 static void test_section_len(void)
 {
-    for (gsize len = 126; len < 130; len++) {
+    for (gsize len = MAIL_SECTION_MAX; len < IMAP_SECTION_SIZE + 2; len++) {
         g_autoptr(ImapReader) reader = imap_reader_new(&imap_limits_default);
         g_autofree char *section = g_strnfill(len, '1');
         g_autofree char *text = g_strdup_printf("(BODY[%s] \"x\" UID 1)", section);
         ImapItems items;
 
         g_assert_true(imap_items_parse(value_from_text(reader, text), &items));
-        g_assert_cmpint((items.present & IMAP_ITEM_BODY) != 0, ==, len <= 127);
+        g_assert_cmpint((items.present & IMAP_ITEM_BODY) != 0, ==, len < IMAP_SECTION_SIZE);
         if (items.present & IMAP_ITEM_BODY)
             g_assert_cmpuint(strlen(items.section), ==, len);
         else

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* imap/dispatch.c - which wants a connection takes, and in which mailbox. */
+#include <string.h>
+
+#include "imap/worker.h"
+
+#define LIST_JOBS_MAX 8
+
+/* --- kinds of wants --- */
+
+gboolean imap_want_is_list(const CacheWant *want)
+{
+    return want->kind == CACHE_WANT_SYNC || want->kind == CACHE_WANT_UIDS ||
+           want->kind == CACHE_WANT_LINES || want->kind == CACHE_WANT_LINE;
+}
+
+gboolean imap_want_is_body(const CacheWant *want)
+{
+    return want->kind == CACHE_WANT_BLOCK || want->kind == CACHE_WANT_TREE ||
+           want->kind == CACHE_WANT_MEASURE;
+}
+
+gboolean imap_want_is_open(const CacheWant *want, CacheWantKind kind, const CacheBox *box)
+{
+    return want->kind == kind && want->box == box->id && want->generation == box->generation &&
+           !want->is_taken;
+}
+
+static gboolean is_for(const ImapWorker *worker, const CacheWant *want)
+{
+    return (worker->does_lists && imap_want_is_list(want)) ||
+           (worker->does_bodies && imap_want_is_body(want));
+}
+
+/* --- choosing --- */
+
+/* A mailbox is one connection's; a second enters it only for somebody who would have to wait until
+ * the first has got what it has asked for. */
+static gboolean is_left_to_other(const GPtrArray *bodies, const ImapWorker *worker,
+                                 const CacheWant *want)
+{
+    if (!imap_want_is_body(want) || (worker && worker->box == want->box))
+        return FALSE;
+    for (guint i = 0; i < bodies->len; i++) {
+        const ImapWorker *other = bodies->pdata[i];
+
+        if (other->box == want->box && !(want->n_waiting && imap_fetch_is_full(other)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* The want that has waited longest for this worker, or else what is read ahead. */
+static const CacheWant *next_want(const GPtrArray *bodies, const ImapWorker *worker)
+{
+    const CacheWant *ahead = NULL;
+
+    for (GList *link = cache_wants(imap_worker_cache(worker))->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (want->is_taken || !is_for(worker, want) || is_left_to_other(bodies, worker, want))
+            continue;
+        if (want->n_waiting)
+            return want;
+        if (!ahead)
+            ahead = want;
+    }
+    return ahead;
+}
+
+gboolean imap_dispatch_wants_body(Cache *cache, const GPtrArray *bodies)
+{
+    for (GList *link = cache_wants(cache)->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (imap_want_is_body(want) && !want->is_taken && !is_left_to_other(bodies, NULL, want))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean has_want(Cache *cache, guint32 box, CacheWantKind kind)
+{
+    for (GList *link = cache_wants(cache)->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (want->box == box && want->kind == kind && !want->is_taken)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* --- listings --- */
+
+static void send_account_wants(ImapWorker *worker)
+{
+    for (GList *link = cache_wants(imap_worker_cache(worker))->head, *next; link; link = next) {
+        const CacheWant *want = link->data;
+
+        next = link->next;
+        if (!want->is_taken && want->kind == CACHE_WANT_QUOTA)
+            imap_quota_start(worker, want);
+    }
+}
+
+static gboolean is_synced(const ImapWorker *worker)
+{
+    return worker->is_in_box && worker->is_synced && !worker->sync;
+}
+
+static void send_bodies(ImapWorker *worker, guint32 box)
+{
+    imap_trees_send(worker, box, FALSE);
+    imap_measure_send(worker, box, FALSE);
+    imap_fetch_send(worker, box);
+}
+
+void imap_dispatch_lister(ImapWorker *worker, const GPtrArray *bodies)
+{
+    Cache *cache = imap_worker_cache(worker);
+    const CacheWant *want;
+
+    /* Before, it is not known yet what could be enabled. */
+    if (!imap_worker_is_ready(worker) || !worker->has_listed)
+        return;
+    send_account_wants(worker);
+    if (is_synced(worker)) {
+        imap_trees_send(worker, worker->box, TRUE);
+        imap_measure_send(worker, worker->box, TRUE);
+    }
+    want = worker->sync || worker->jobs.length >= LIST_JOBS_MAX ? NULL : next_want(bodies, worker);
+    if (!want)
+        return;
+    if (want->box != worker->box || !is_synced(worker) || want->kind == CACHE_WANT_SYNC ||
+        want->kind == CACHE_WANT_UIDS) {
+        imap_sync_start(worker, want->box, has_want(cache, want->box, CACHE_WANT_UIDS));
+        return;
+    }
+    imap_lines_send(worker);
+    if (worker->does_bodies)
+        send_bodies(worker, worker->box);
+}
+
+/* --- bodies --- */
+
+/* Whether the mailbox that was entered is the one that the cache knows. */
+static gboolean is_known_box(const ImapWorker *worker)
+{
+    CacheSync known;
+
+    if (!cache_sync(imap_worker_cache(worker), worker->box, &known))
+        return TRUE;
+    return worker->told.uidvalidity == known.uidvalidity &&
+           (!worker->told.mailboxid || !known.mailboxid ||
+            g_str_equal(worker->told.mailboxid, known.mailboxid));
+}
+
+static void on_body_box(ImapWorker *worker, const GError *error)
+{
+    if (error) {
+        /* What was sent behind the EXAMINE fails for the same reason. */
+        for (GList *link = worker->jobs.head; link; link = link->next)
+            imap_job_wants_done(link->data, error);
+    } else if (!is_known_box(worker)) {
+        worker->is_in_box = FALSE;
+        cache_box_suspect(imap_worker_cache(worker), worker->box);
+    }
+}
+
+/* In a mailbox; what comes before the first one holds nobody up. */
+static gboolean is_at_work(const ImapWorker *worker)
+{
+    const ImapJob *last = g_queue_peek_tail((GQueue *)&worker->jobs);
+
+    return last && last->box;
+}
+
+static guint32 generation_of(const ImapWorker *worker, guint32 box)
+{
+    const CacheBox *known = cache_box(imap_worker_cache(worker), box);
+
+    return known ? known->generation : 0;
+}
+
+void imap_dispatch_body(ImapWorker *worker, const GPtrArray *bodies)
+{
+    const CacheWant *want = imap_worker_is_ready(worker) ? next_want(bodies, worker) : NULL;
+    guint32 box;
+
+    if (!want)
+        return;
+    box = want->box;
+    if (worker->box == box && worker->is_in_box && worker->entered == generation_of(worker, box)) {
+        send_bodies(worker, box);
+        return;
+    }
+    if (is_at_work(worker))
+        return;
+    if (!imap_examine(worker, box, NULL, on_body_box)) {
+        g_autoptr(GError) error =
+            g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such mailbox");
+
+        cache_want_done(imap_worker_cache(worker), want->id, error);
+        worker->events->has_room(worker, worker->owner);
+        return;
+    }
+    worker->entered = generation_of(worker, box);
+    send_bodies(worker, box);
+}
