@@ -123,20 +123,6 @@ static void take_body(const char *name, const ImapValue *value, ImapItems *items
     *items = found;
 }
 
-/* "BINARY.SIZE[section]"; the first of a response counts. */
-static void take_binary_size(const char *name, const ImapValue *value, ImapItems *items)
-{
-    ImapItems found = *items;
-    const char *section = skip_prefix(name, "BINARY.SIZE["), *close = strrchr(name, ']');
-
-    if (items->present & IMAP_ITEM_BINARY_SIZE || !section || !close || close[1] ||
-        !read_section(section, close, found.sized) ||
-        !imap_value_number(value, &found.binary_size) || found.binary_size > SIZE_LIMIT)
-        return;
-    found.present |= IMAP_ITEM_BINARY_SIZE;
-    *items = found;
-}
-
 static gboolean take_list(const ImapValue *value, const ImapValue **ret_list)
 {
     if (value->type != IMAP_VALUE_LIST)
@@ -211,7 +197,6 @@ static void take_pair(const ImapValue *name, const ImapValue *value, ImapItems *
         return;
     }
     take_body(name->bytes, value, items);
-    take_binary_size(name->bytes, value, items);
 }
 
 gboolean imap_items_parse(const ImapValue *list, ImapItems *ret_items)

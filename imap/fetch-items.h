@@ -16,7 +16,6 @@ typedef enum {
     IMAP_ITEM_BODYSTRUCTURE = 1 << 5,
     IMAP_ITEM_BODY = 1 << 6,     /* a BODY[section] with a string */
     IMAP_ITEM_BODY_NIL = 1 << 7, /* a BODY[section] that was NIL */
-    IMAP_ITEM_BINARY_SIZE = 1 << 8,
 } ImapItem;
 
 /* Holds a number of MAIL_SECTION_MAX octets with its keyword, and a NUL. */
@@ -35,10 +34,8 @@ typedef struct {
                                         header names unquoted */
     gboolean is_binary;              /* BINARY[]: the transfer encoding is undone */
     gboolean has_origin;
-    guint64 origin;                /* "<4096>" */
-    const ImapValue *body;         /* the string */
-    char sized[IMAP_SECTION_SIZE]; /* the section of the first BINARY.SIZE[] (RFC 3516 4.3) */
-    guint64 binary_size;
+    guint64 origin;        /* "<4096>" */
+    const ImapValue *body; /* the string */
 } ImapItems;
 
 /* @list is the parenthesized list of a FETCH response.  FALSE when it is no list of pairs. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/measure.c - how long the parts of a message are once they are decoded, without having them.
+/* imap/measure.c - how long the parts of a message are once they are decoded, without having them:
+ * the first and the last octets of base64 tell.  That is no proof: who reads the part will find
+ * out.
  *
- * The server may know (RFC 3516 4.3); of base64 the first and the last octets tell, too.  Nothing
- * of it is a proof: who reads the part will find out.
+ * BINARY.SIZE (RFC 3516 4.3) would tell, too, but not the truth: of several parts of one message
+ * Dovecot 2.3 has only the last one's right.
  */
 #include <string.h>
 
@@ -14,12 +16,9 @@
 
 typedef struct {
     char *section;
-    guint64 size; /* encoded, as the tree has it */
-    gboolean is_base64;
+    guint64 size;        /* encoded, as the tree has it */
     guint n_asked;       /* commands in flight */
     GBytes *head, *tail; /* NULL as long as they have not come */
-    gboolean is_told;
-    guint64 told; /* what the server says */
 } Part;
 
 /* A message; lives as long as its jobs. */
@@ -34,7 +33,6 @@ typedef struct {
 } Measure;
 
 typedef enum {
-    ASK_SIZE,
     ASK_HEAD,
     ASK_TAIL,
     ASK_ALL
@@ -114,31 +112,19 @@ static gboolean is_regular(const Part *part, MailBase64 *ret_layout)
            mime_base64_fits(ret_layout, part->size - n_tail, tail, n_tail);
 }
 
-static void put_measure(const Measure *measure, const Part *part, MailPartMeasure kind,
-                        const MailBase64 *base64)
-{
-    cache_put_measure(imap_worker_cache(measure->worker), measure->generation, measure->uid,
-                      part->section, kind, base64);
-}
-
 static void judge(const Measure *measure, const Part *part)
 {
-    MailBase64 layout = {.size = part->told};
+    MailBase64 layout;
 
-    if (!part->is_base64 && part->is_told)
-        put_measure(measure, part, MAIL_PART_SIZED, &layout);
-    else if (part->is_base64 && is_regular(part, &layout) &&
-             (!part->is_told || part->told == layout.size))
-        put_measure(measure, part, MAIL_PART_REGULAR, &layout);
+    if (is_regular(part, &layout))
+        cache_put_measure(imap_worker_cache(measure->worker), measure->generation, measure->uid,
+                          part->section, MAIL_PART_REGULAR, &layout);
 }
 
 /* --- answers --- */
 
 static gboolean is_answer(const MeasureJob *ask, const ImapItems *items)
 {
-    if (ask->question == ASK_SIZE)
-        return items->present & IMAP_ITEM_BINARY_SIZE &&
-               g_str_equal(items->sized, ask->part->section);
     return items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL) && !items->is_binary &&
            g_str_equal(items->section, ask->part->section) &&
            (items->has_origin ? items->origin : 0) == ask->origin;
@@ -154,11 +140,6 @@ static void take(const MeasureJob *ask, const ImapItems *items)
 {
     Part *part = ask->part;
 
-    if (ask->question == ASK_SIZE) {
-        part->is_told = TRUE;
-        part->told = items->binary_size;
-        return;
-    }
     if (!items->body || items->body->full_len != ask->len || items->body->len != ask->len)
         return;
     if (ask->question != ASK_TAIL)
@@ -234,13 +215,6 @@ static void send(MeasureJob *ask, const char *item)
     imap_job_send(ask, command);
 }
 
-static void ask_size(Measure *measure, Part *part)
-{
-    g_autofree char *item = g_strdup_printf("BINARY.SIZE[%s]", part->section);
-
-    send(ask_new(measure, part, ASK_SIZE), item);
-}
-
 /* @n_more octets behind the @len show whether the section ends there. */
 static void ask_octets(Measure *measure, Part *part, Question question, guint64 origin, guint64 len,
                        guint n_more)
@@ -257,11 +231,9 @@ static void ask_octets(Measure *measure, Part *part, Question question, guint64 
 
 static void send_part(Measure *measure, Part *part)
 {
-    if (imap_worker_has(measure->worker, "BINARY"))
-        ask_size(measure, part);
-    if (part->is_base64 && part->size <= 2 * END_LEN) {
+    if (part->size <= 2 * END_LEN) {
         ask_octets(measure, part, ASK_ALL, 0, part->size, 1);
-    } else if (part->is_base64) {
+    } else {
         ask_octets(measure, part, ASK_HEAD, 0, END_LEN, 0);
         ask_octets(measure, part, ASK_TAIL, part->size - END_LEN, END_LEN, 1);
     }
@@ -278,21 +250,18 @@ static void send_parts(Measure *measure)
 }
 
 /* Those of which there is something to ask. */
-static void add_parts(const ImapWorker *worker, const MailPart *part, GPtrArray *parts)
+static void add_parts(const MailPart *part, GPtrArray *parts)
 {
-    gboolean is_base64 = g_strcmp0(part->encoding, "base64") == 0;
-
     if (part->measure == MAIL_PART_UNMEASURED && mail_part_can_be_measured(part) &&
-        (is_base64 ? part->size > 0 : imap_worker_has(worker, "BINARY"))) {
+        part->size > 0) {
         Part *added = g_new0(Part, 1);
 
         added->section = g_strdup(part->section);
         added->size = part->size;
-        added->is_base64 = is_base64;
         g_ptr_array_add(parts, added);
     }
     for (guint i = 0; part->parts && i < part->parts->len; i++)
-        add_parts(worker, part->parts->pdata[i], parts);
+        add_parts(part->parts->pdata[i], parts);
 }
 
 static void start(ImapWorker *worker, const CacheWant *want, GPtrArray *parts)
@@ -324,7 +293,7 @@ static void send_want(ImapWorker *worker, const CacheWant *want, gboolean is_sho
         cache_want_done(cache, want->id, NULL);
         return;
     }
-    add_parts(worker, tree, parts);
+    add_parts(tree, parts);
     if (!is_short || parts->len <= PARTS_IN_FLIGHT)
         start(worker, want, parts);
 }

@@ -17,7 +17,6 @@ from hostile import Host, besiege, content, fails, idle_memory, in_time, uids
 from messages import multipart, part
 from processes import wait_until
 
-BINARY = "IMAP4rev1 AUTH=PLAIN BINARY"
 END = 256  # octets of base64 that are looked at at either end
 
 
@@ -62,8 +61,6 @@ FILES = dict(zip(["1-text.txt", "2-image.png", "3-application.bin", "4-applicati
 class Office(Host):
     """A Host that takes messages apart.  `parts` are those of each of its messages, by UID."""
 
-    capabilities = BINARY
-
     def __init__(self, *parts: tuple[Part, ...], **methods):
         self.parts = dict(enumerate(parts or [PARTS, PARTS], 1))
         super().__init__(Box("INBOX", [
@@ -79,16 +76,11 @@ class Office(Host):
     def item(self, message: Stored, item: str) -> bytes:
         if item == "BODYSTRUCTURE":
             return b"BODYSTRUCTURE " + self.structure(message)
-        if sized := re.fullmatch(r"BINARY\.SIZE\[(.*)\]", item):
-            return f"{item} ".encode() + self.binary_size(message, sized[1])
         return super().item(message, item)
 
     def structure(self, message: Stored) -> bytes:
         leaves = b"".join(leaf.structure() for leaf in self.parts[message.uid])
         return b'(%s "mixed")' % leaves
-
-    def binary_size(self, message: Stored, section: str) -> bytes:
-        return b"%d" % len(self.leaf(message, section).decoded())
 
     def body(self, message: Stored, section: str, origin: int, length) -> bytes:
         if not section.isdecimal():
@@ -143,13 +135,10 @@ def assert_true(mounted, uid: int = 1) -> None:
         assert (directory(mounted, uid) / name).stat().st_size == len(data)
 
 
-@pytest.mark.parametrize("capabilities", [BINARY, Citizen.capabilities])
-def test_parts(besiege, capabilities):
+def test_parts(besiege):
     host = Office()
-    host.capabilities = capabilities
     mounted = besiege(host)
     assert_true(mounted)
-    assert bool(host.fetched("BINARY.SIZE")) == (capabilities == BINARY)
     assert not host.fetched("BODY.PEEK[]")
 
 
@@ -250,41 +239,10 @@ def test_no_answer_about_a_message(besiege):
 
 # What parts are said to decode to.
 
-def refused_size(answer: str):
-    def do_uid_fetch(host, peer, command):
-        return answer if "BINARY" in command.text else Citizen.do_uid_fetch(host, peer, command)
-    return {"do_uid_fetch": do_uid_fetch}
-
-
-SIZES = {
-    "too small": {"binary_size": lambda *_: b"1"},
-    "too big": {"binary_size": lambda *_: b"123456"},
-    "enormous": {"binary_size": lambda *_: b"281474976645120"},
-    "negative": {"binary_size": lambda *_: b"-1"},
-    "nil": {"binary_size": lambda *_: b"NIL"},
-    "another section": {"item": lambda host, message, item: (
-        Office.item(host, message, item).replace(b"BINARY.SIZE[", b"BINARY.SIZE[1"))},
-    "no": refused_size("NO [UNKNOWN-CTE] what is that"),
-    "bad": refused_size("BAD what is that"),
-    "no answer": refused_size("OK done"),
-}
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_a_wrong_size(besiege, size):
-    """Where there is no more than a wrong word for it, reading the part sets that right."""
-    mounted = besiege(Office(**SIZES[size]))
-    assert uids(mounted) == [1, 2]
-    for name, data in FILES.items():
-        wait_until(lambda: octets_or_error(mounted, name) == data, 5)
-    assert_true(mounted)
-
-
-@pytest.mark.parametrize("asked", ["BINARY", "<0.256>"])
-def test_a_measure_of_another_message(besiege, asked):
+def test_a_measure_of_another_message(besiege):
     def fetch_response(host, number, message, items):
         told = Citizen.fetch_response(host, number, message, items)
-        return told.replace(b"2026", b"2025") if asked in " ".join(items) else told
+        return told.replace(b"2026", b"2025") if "<0.256>" in " ".join(items) else told
     host = Office(fetch_response=fetch_response)
     mounted = besiege(host)
     assert uids(mounted) == [1, 2]
@@ -325,16 +283,11 @@ def turned(body: bytes) -> bytes:
     return first + second[:4] + b"\r\n" + second[4:76] + second[78:]
 
 
-@pytest.mark.parametrize("spoil, capabilities, is_noticed", [
-    (shifted, BINARY, True), (shifted, Citizen.capabilities, True),
-    (gaping, BINARY, True), (gaping, Citizen.capabilities, False),
-    (turned, BINARY, False), (turned, Citizen.capabilities, False)])
-def test_base64_that_is_irregular_in_the_middle(besiege, spoil, capabilities, is_noticed):
+@pytest.mark.parametrize("spoil, is_noticed", [(shifted, True), (gaping, False), (turned, False)])
+def test_base64_that_is_irregular_in_the_middle(besiege, spoil, is_noticed):
     """What its measure does not show, reading it does."""
     odd = Part(PICTURE.kind, spoil(PICTURE.body), PICTURE.encoding)
-    host = Office((odd,))
-    host.capabilities = capabilities
-    mounted = besiege(host)
+    mounted = besiege(Office((odd,)))
     assert odd.decoded() == PICTURE.decoded() and uids(mounted) == [1]
     if is_noticed:
         assert (directory(mounted) / "1-image.png").stat().st_size == len(PICTURE.decoded())

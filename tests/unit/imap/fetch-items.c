@@ -44,9 +44,6 @@ static char *dump_items(const ImapItems *items)
         dump_list(out, "structure", items->bodystructure);
     if (items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL))
         dump_body(out, items);
-    if (items->present & IMAP_ITEM_BINARY_SIZE)
-        g_string_append_printf(out, " decoded[%s]=%" G_GUINT64_FORMAT, items->sized,
-                               items->binary_size);
     return g_string_free(out, FALSE);
 }
 
@@ -93,16 +90,6 @@ static const Row rows[] = {
     {"body-unclosed", "(BODY[ \"x\" BODY \"y\")", ""},
     {"body-peek", "(BODY.PEEK[] \"x\")", ""},
     {"binary", "(BINARY[1.2]<5> \"x\")", " binary[1.2]<5>=x"},
-    {"binary-size", "(UID 7 BINARY.SIZE[1.2] 5)", " uid=7 decoded[1.2]=5"},
-    {"binary-size-case", "(binary.size[ 1.mime ] 0)", " decoded[1.MIME]=0"},
-    {"binary-size-and-body", "(BINARY.SIZE[2] 5 BODY[1]<0> \"x\")", " body[1]<0>=x decoded[2]=5"},
-    {"binary-size-twice", "(BINARY.SIZE[1] 5 BINARY.SIZE[2] 6)", " decoded[1]=5"},
-    {"binary-size-wrong-then-right", "(BINARY.SIZE[1] NIL BINARY.SIZE[2] 6)", " decoded[2]=6"},
-    {"binary-size-wrong",
-     "(BINARY.SIZE[1] -1 BINARY.SIZE[1] \"5\" BINARY.SIZE[1] (5) BINARY.SIZE[1]<0> 5 "
-     "BINARY.SIZE[1 5 BINARY.SIZE 5)",
-     ""},
-    {"binary-size-over", "(BINARY.SIZE[1] 281474976645121)", ""},
     {"rfc822", "(RFC822 \"x\" RFC822.HEADER \"y\")", ""},
     {"fields-dovecot", "(BODY[HEADER.FIELDS (SUBJECT TO)] \"x\")",
      " body[HEADER.FIELDS (SUBJECT TO)]=x"},
