@@ -76,7 +76,9 @@ static void run_lookup(FsRequest *request)
     }
     answer = view->lookup(request, request->node, request->name, &child);
     if (answer == CACHE_FOUND)
-        answer = fill_entry(request, child, &entry) == CACHE_FAILED ? CACHE_FAILED : CACHE_FOUND;
+        answer = fill_entry(request, child, &entry);
+    if (answer == CACHE_WAIT && entry.ino)
+        answer = CACHE_FOUND;
     if (answer == CACHE_FOUND && waits_for_news(request, child))
         return;
     if (answer == CACHE_FOUND)
