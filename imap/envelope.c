@@ -2,8 +2,6 @@
 /* imap/envelope.c - an ENVELOPE to a MailEnvelope (RFC 9051 7.5.2). */
 #include "imap/fetch-items.h"
 
-#include <string.h>
-
 #include "mime/mime.h"
 
 #define ADDRESSES_MAX 1000
@@ -38,16 +36,10 @@ static char *dup_decoded(const ImapValue *value)
     return is_string(value) ? mime_header_decode(value->bytes, value->len) : g_strdup("");
 }
 
-/* As it stands, but control characters become blanks. */
 static char *dup_raw(const ImapValue *value)
 {
-    gsize len = is_string(value) ? MIN(value->len, RAW_MAX) : 0;
-    char *text = g_malloc(len + 1);
-
-    for (gsize i = 0; i < len; i++)
-        text[i] = g_ascii_iscntrl(value->bytes[i]) ? ' ' : value->bytes[i];
-    text[len] = '\0';
-    return text;
+    return is_string(value) ? mime_text_clean(value->bytes, MIN(value->len, RAW_MAX))
+                            : g_strdup("");
 }
 
 /* NIL, "" or what servers write where a header has no domain or no local part. */
@@ -113,34 +105,6 @@ static Person read_person(const ImapValue *address)
     };
 }
 
-/* In quotes where the header must have had them, so that no name looks like an address. */
-static void append_name(GString *text, const char *name)
-{
-    if (!strpbrk(name, "()<>[]:;@\\,\"")) {
-        g_string_append(text, name);
-        return;
-    }
-    g_string_append_c(text, '"');
-    for (; *name; name++) {
-        if (*name == '"' || *name == '\\')
-            g_string_append_c(text, '\\');
-        g_string_append_c(text, *name);
-    }
-    g_string_append_c(text, '"');
-}
-
-/* "Name <a@b>, c@d" */
-static void append_person(GString *text, const Person *person)
-{
-    if (text->len > 0)
-        g_string_append(text, ", ");
-    append_name(text, person->name);
-    if (*person->name && *person->address)
-        g_string_append_printf(text, " <%s>", person->address);
-    else
-        g_string_append(text, person->address);
-}
-
 /* All people of a field as one text, and the first of them where @ret_first is given. */
 static char *read_people(const ImapValue *list, Person *ret_first)
 {
@@ -158,7 +122,7 @@ static char *read_people(const ImapValue *list, Person *ret_first)
             person = read_person(address);
         if (!person.name || (!*person.name && !*person.address))
             continue;
-        append_person(text, &person);
+        mime_address_append(text, person.name, person.address);
         if (ret_first && !ret_first->name)
             *ret_first = (Person){g_steal_pointer(&person.name), g_steal_pointer(&person.address)};
     }

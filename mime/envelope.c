@@ -4,6 +4,7 @@
 #include <gmime/gmime.h>
 #include <string.h>
 
+#include "mime/header.h"
 #include "mime/mime.h"
 #include "mime/text.h"
 
@@ -100,13 +101,10 @@ static char *dup_unfolded(const Value *value)
     return text;
 }
 
-/* As UTF-8 without controls; NULL makes an empty text. */
+/* NULL makes an empty text. */
 static char *dup_clean(const char *text)
 {
-    char *valid = g_utf8_make_valid(text ? text : "", -1);
-
-    mime_blank_controls(valid, strlen(valid));
-    return valid;
+    return mime_text_clean(text ? text : "", text ? strlen(text) : 0);
 }
 
 static char *dup_raw(const Value *value)
@@ -203,7 +201,8 @@ static People read_people(const Value *value)
 {
     People people = {.text = g_string_new(NULL)};
     g_autofree char *raw = dup_unfolded(value);
-    InternetAddressList *list = internet_address_list_parse(NULL, raw);
+    g_autofree char *words = mime_header_without_base64(raw);
+    InternetAddressList *list = internet_address_list_parse(NULL, words);
 
     if (list)
         add_list(&people, list);

@@ -5,9 +5,12 @@
 #include <gmime/gmime.h>
 #include <string.h>
 
+#include "mime/header.h"
 #include "mime/text.h"
 
 #define HEADER_MAX ((gsize)64 * 1024)
+
+static GRegex *base64_word; /* its charset, a language (RFC 2231 5), its text */
 
 void mime_init(void)
 {
@@ -18,6 +21,9 @@ void mime_init(void)
     g_mime_init();
     options = g_mime_parser_options_get_default();
     g_mime_parser_options_set_fallback_charsets(options, (const char **)charsets);
+    if (!base64_word)
+        base64_word = g_regex_new("=\\?([^?*\\s]++)(\\*[^?\\s]*+)?\\?[bB]\\?([^?]*+)\\?=",
+                                  G_REGEX_RAW | G_REGEX_OPTIMIZE, 0, NULL);
 }
 
 /* Plain ASCII without encoded words is most of all mail, and needs no decoder. */
@@ -40,22 +46,50 @@ static char *dup_without_nul(const char *bytes, gsize len)
     return text;
 }
 
+char *mime_text_clean(const char *bytes, gsize len)
+{
+    g_autofree char *text = dup_without_nul(bytes, len);
+    char *valid = g_utf8_make_valid(text, -1);
+
+    mime_blank_controls(valid, strlen(valid));
+    return valid;
+}
+
+static gboolean append_as_q(const GMatchInfo *match, GString *out, gpointer data)
+{
+    g_autofree char *charset = g_match_info_fetch(match, 1);
+    g_autofree char *encoded = g_match_info_fetch(match, 3);
+    g_autoptr(MimeDecoder) decoder = mime_decoder_new("base64");
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    mime_decoder_take(decoder, (const guint8 *)encoded, strlen(encoded), bytes);
+    mime_decoder_end(decoder, bytes);
+    g_string_append_printf(out, "=?%s?q?", charset);
+    for (guint i = 0; i < bytes->len; i++)
+        g_string_append_printf(out, "=%02X", bytes->data[i]);
+    g_string_append(out, "?=");
+    return FALSE;
+}
+
+char *mime_header_without_base64(const char *text)
+{
+    char *without = g_regex_replace_eval(base64_word, text, -1, 0, 0, append_as_q, NULL, NULL);
+
+    return without ? without : g_strdup(text);
+}
+
 char *mime_header_decode(const char *bytes, gsize len)
 {
     g_autofree char *raw = dup_without_nul(bytes, MIN(len, HEADER_MAX));
-    g_autofree char *unfolded = NULL, *decoded = NULL;
-    char *valid;
+    g_autofree char *unfolded = NULL, *words = NULL, *decoded = NULL;
 
     if (strchr(raw, '\n'))
         unfolded = g_mime_utils_header_unfold(raw);
     else
         unfolded = g_steal_pointer(&raw);
-    if (is_plain(unfolded)) {
-        mime_blank_controls(unfolded, strlen(unfolded));
-        return g_steal_pointer(&unfolded);
-    }
-    decoded = g_mime_utils_header_decode_text(NULL, unfolded);
-    valid = g_utf8_make_valid(decoded, -1);
-    mime_blank_controls(valid, strlen(valid));
-    return valid;
+    if (is_plain(unfolded))
+        return mime_text_clean(unfolded, strlen(unfolded));
+    words = mime_header_without_base64(unfolded);
+    decoded = g_mime_utils_header_decode_text(NULL, words);
+    return mime_text_clean(decoded, strlen(decoded));
 }

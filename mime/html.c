@@ -2,20 +2,24 @@
 /* mime/html.c - HTML as text: what it says, its paragraphs, lists and tables, and nothing of how it
  * looks.
  *
- * A tokenizer after the HTML standard (13.2.5) without a tree: a parser that keeps open elements,
- * names or text until they end would grow with what strangers send.  libxml2 knows the entities.
+ *      octets -> pieces of a measure -> libxml2's push parser -> lines
+ *
+ * A piece is text with the tag behind it.  The parser gets it whole, and what it would keep of it
+ * is bounded: so the text does not depend on how the octets come, and memory not on how many they
+ * are.
  */
 #include <libxml/HTMLparser.h>
 #include <string.h>
 
 #include "mime/mime.h"
 
-#define TAG_MAX    4096 /* octets of a tag that are looked at */
-#define ENTITY_MAX 31
+#define TEXT_MAX   ((gsize)16 * 1024) /* octets of a piece, where it has a blank */
+#define TAG_MAX    ((gsize)4 * 1024)  /* octets of a tag that are looked at */
+#define NAMES_MAX  ((gsize)64 * 1024) /* octets of names that one parser keeps */
+#define KEPT_MAX   (64 * 1024)        /* octets that it keeps behind it */
+#define DEPTH_MAX  500
 #define QUOTE_MAX  20 /* marks before a line */
 #define BREAKS_MAX 50 /* empty lines in a row */
-
-static const char blanks[] = " \t\r\n\f";
 
 /* What an element does to the text around it. */
 typedef enum {
@@ -27,59 +31,30 @@ typedef enum {
     QUOTE = 32,
     VERBATIM = 64,
     IMAGE = 128,
+    OMIT = 256, /* the parser is in a body all the time */
 } Effect;
 
 static const struct {
-    const char *name;
     guint effects;
+    const char *names; /* a blank around each */
 } elements[] = {
-    {"address", BREAK},
-    {"article", BREAK},
-    {"blockquote", PARAGRAPH | QUOTE},
-    {"br", BREAK},
-    {"center", BREAK},
-    {"dd", BREAK},
-    {"div", BREAK},
-    {"dl", PARAGRAPH},
-    {"dt", BREAK},
-    {"footer", BREAK},
-    {"form", BREAK},
-    {"h1", PARAGRAPH},
-    {"h2", PARAGRAPH},
-    {"h3", PARAGRAPH},
-    {"h4", PARAGRAPH},
-    {"h5", PARAGRAPH},
-    {"h6", PARAGRAPH},
-    {"header", BREAK},
-    {"hr", PARAGRAPH},
-    {"iframe", SKIP},
-    {"img", IMAGE},
-    {"li", BREAK | ITEM},
-    {"ol", PARAGRAPH},
-    {"option", BREAK},
-    {"p", PARAGRAPH},
-    {"pre", PARAGRAPH | VERBATIM},
-    {"script", SKIP},
-    {"section", BREAK},
-    {"style", SKIP},
-    {"table", PARAGRAPH},
-    {"td", CELL},
-    {"textarea", BREAK},
-    {"th", CELL},
-    {"title", SKIP},
-    {"tr", BREAK},
-    {"ul", PARAGRAPH},
+    {BREAK, " address article br center dd div dt footer form header option section textarea tr "},
+    {PARAGRAPH, " dl h1 h2 h3 h4 h5 h6 hr ol p table ul "},
+    {PARAGRAPH | QUOTE, " blockquote "},
+    {PARAGRAPH | VERBATIM, " pre "},
+    {BREAK | ITEM, " li "},
+    {CELL, " td th "},
+    {IMAGE, " img "},
+    {SKIP, " iframe script style title "},
+    {OMIT, " html head body "},
 };
 
 typedef enum {
     IN_TEXT,
-    IN_ENTITY,
     AT_OPENING, /* behind "<" */
     IN_TAG,
-    AT_DECLARATION, /* behind "<!" or "<?" */
-    IN_DECLARATION,
-    IN_COMMENT,
-    IN_SKIPPED, /* a script or the like, until its end tag */
+    IN_DECLARATION, /* of whatever kind, or a comment */
+    IN_SKIPPED,     /* a script or the like, until its end tag */
 } State;
 
 struct MimeHtml {
@@ -89,9 +64,13 @@ struct MimeHtml {
     gboolean is_spaced; /* a blank is due */
     guint quote_depth, verbatim_depth;
 
+    htmlParserCtxtPtr parser;
+    guint depth;
+
     State state;
-    GString *kept; /* of an entity or a tag; of what is skipped, its end tag */
-    char quote;    /* around the value at hand in a tag, or 0 */
+    GString *piece;
+    GString *tag; /* its octets between "<" and ">"; of what is skipped, its end tag */
+    char quote;   /* around the value at hand in a tag, or 0 */
     gboolean is_value_due;
     gsize n_matched; /* dashes in a comment or a declaration, octets of an end tag */
 };
@@ -153,75 +132,16 @@ static void put_text(MimeHtml *html, const char *text, gsize len)
     }
 }
 
-/* --- entities --- */
-
-/* References to the octets 0x80 to 0x9f mean windows-1252 (13.2.5.80). */
-static const guint16 windows_1252[32] = {
-    0x20ac, 0x81,   0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
-    0x2039, 0x0152, 0x8d,   0x017d, 0x8f,   0x90,   0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
-    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x9d,   0x017e, 0x0178,
-};
-
-/* Of the digits behind "&#"; 0 when they are none. */
-static gunichar numbered_character(const char *digits)
-{
-    gboolean is_hex = g_ascii_tolower(*digits) == 'x';
-    const char *begin = digits + is_hex;
-    char *end;
-    guint64 value = g_ascii_strtoull(begin, &end, is_hex ? 16 : 10);
-
-    if (end == begin || *end)
-        return 0;
-    if (value >= 0x80 && value < 0xa0)
-        return windows_1252[value - 0x80];
-    return value > 0 && value <= G_MAXUINT32 && g_unichar_validate((gunichar)value)
-               ? (gunichar)value
-               : 0xfffd;
-}
-
-static gunichar named_character(const char *name)
-{
-    const htmlEntityDesc *entity = htmlEntityLookup((const xmlChar *)name);
-
-    return entity ? entity->value : 0;
-}
-
-/* Ends the entity at hand; what is none stands as it was written. */
-static void end_entity(MimeHtml *html, gboolean is_complete)
-{
-    const char *name = html->kept->str + 1;
-    gunichar c = *name == '#' ? numbered_character(name + 1) : named_character(name);
-    char text[6];
-
-    html->state = IN_TEXT;
-    if (c) {
-        put_text(html, text, (gsize)g_unichar_to_utf8(c, text));
-        return;
-    }
-    put_text(html, html->kept->str, html->kept->len);
-    if (is_complete)
-        put_text(html, ";", 1);
-}
-
-static gboolean take_in_entity(MimeHtml *html, char c)
-{
-    gboolean is_name = g_ascii_isalnum(c) || (c == '#' && html->kept->len == 1);
-
-    if (is_name && html->kept->len <= ENTITY_MAX) {
-        g_string_append_c(html->kept, c);
-        return TRUE;
-    }
-    end_entity(html, c == ';');
-    return c == ';';
-}
-
 /* --- elements --- */
 
-static guint effects_of(const char *name, gsize len)
+/* @name is in lower case. */
+static guint effects_of(const char *name)
 {
+    char word[16]; /* longer than any of them */
+
+    g_snprintf(word, sizeof word, " %s ", name);
     for (gsize i = 0; i < G_N_ELEMENTS(elements); i++)
-        if (strlen(elements[i].name) == len &&
-            g_ascii_strncasecmp(name, elements[i].name, len) == 0)
+        if (strstr(elements[i].names, word))
             return elements[i].effects;
     return 0;
 }
@@ -235,214 +155,262 @@ static void set_apart(MimeHtml *html, guint effects)
         html->is_spaced = html->is_begun;
 }
 
-/* The value of an attribute, UTF-8; @at: behind the name of the tag. New, or NULL. */
-static char *dup_attribute(const char *at, const char *wanted)
+static const char *find_attribute(const xmlChar **attributes, const char *name)
 {
-    while (*at) {
-        const char *name = at += strspn(at, " \t\r\n\f/"), *value;
-        gsize n_name = strcspn(at, "= \t\r\n\f/"), n_value;
-        char quote[2] = {0};
-
-        at += n_name;
-        at += strspn(at, blanks);
-        if (*at != '=')
-            continue;
-        at++;
-        at += strspn(at, blanks);
-        if (*at == '"' || *at == '\'')
-            quote[0] = *at++;
-        value = at;
-        n_value = strcspn(at, quote[0] ? quote : blanks);
-        at += n_value;
-        at += quote[0] && *at;
-        if (n_name == strlen(wanted) && g_ascii_strncasecmp(name, wanted, n_name) == 0)
-            return g_utf8_make_valid(value, (gssize)n_value);
-    }
+    for (; attributes && attributes[0]; attributes += 2)
+        if (g_str_equal(attributes[0], name))
+            return (const char *)attributes[1];
     return NULL;
 }
 
-static void put_attribute(MimeHtml *html, const char *text)
+static void on_start(void *data, const xmlChar *name, const xmlChar **attributes)
 {
-    while (*text) {
-        gsize n = strcspn(text, "&");
+    MimeHtml *html = data;
+    guint effects = effects_of((const char *)name);
+    const char *alt = effects & IMAGE ? find_attribute(attributes, "alt") : NULL;
 
-        put_text(html, text, n);
-        text += n;
-        if (!*text)
-            break;
-        g_string_assign(html->kept, "&");
-        html->state = IN_ENTITY;
-        for (text++; *text && html->state == IN_ENTITY;)
-            text += take_in_entity(html, *text);
-        if (html->state == IN_ENTITY)
-            end_entity(html, FALSE);
-    }
-}
-
-static void end_element(MimeHtml *html, guint effects)
-{
-    html->verbatim_depth -= effects & VERBATIM && html->verbatim_depth;
-    set_apart(html, effects);
-    html->quote_depth -= effects & QUOTE && html->quote_depth;
-}
-
-static void begin_element(MimeHtml *html, guint effects, const char *attributes)
-{
+    html->depth++;
     set_apart(html, effects);
     html->quote_depth += (effects & QUOTE) != 0;
     html->verbatim_depth += (effects & VERBATIM) != 0;
     if (effects & ITEM)
         put_text(html, "- ", 2);
-    if (effects & IMAGE) {
-        g_autofree char *alt = dup_attribute(attributes, "alt");
+    if (alt)
+        put_text(html, alt, strlen(alt));
+}
 
-        if (alt)
-            put_attribute(html, alt);
+static void on_end(void *data, const xmlChar *name)
+{
+    MimeHtml *html = data;
+    guint effects = effects_of((const char *)name);
+
+    html->depth--;
+    html->verbatim_depth -= (effects & VERBATIM) != 0;
+    set_apart(html, effects);
+    html->quote_depth -= (effects & QUOTE) != 0;
+}
+
+/* A reference to one of the octets 0x80 to 0x9f, which comes alone, means windows-1252. */
+static void on_characters(void *data, const xmlChar *text, int len)
+{
+    gboolean is_c1 = len == 2 && text[0] == 0xc2 && text[1] < 0xa0;
+    g_autofree char *meant =
+        is_c1 ? g_convert((const char *)text + 1, 1, "UTF-8", "WINDOWS-1252", NULL, NULL, NULL)
+              : NULL;
+
+    if (meant)
+        put_text(data, meant, strlen(meant));
+    else
+        put_text(data, (const char *)text, (gsize)len);
+}
+
+/* --- the parser --- */
+
+static void parse(MimeHtml *html, const char *text, gsize len, gboolean is_end)
+{
+    htmlParseChunk(html->parser, text, (int)len, is_end);
+}
+
+static void begin_parser(MimeHtml *html)
+{
+    static htmlSAXHandler handler = {
+        .startElement = on_start,
+        .endElement = on_end,
+        .characters = on_characters,
+        .ignorableWhitespace = on_characters,
+    };
+
+    html->depth = html->quote_depth = html->verbatim_depth = 0;
+    html->parser = htmlCreatePushParserCtxt(&handler, html, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8);
+    htmlCtxtUseOptions(html->parser, HTML_PARSE_IGNORE_ENC | HTML_PARSE_NONET | HTML_PARSE_NOERROR |
+                                         HTML_PARSE_NOWARNING);
+    parse(html, "<body>", strlen("<body>"), FALSE);
+}
+
+/* Ends the elements that are open. */
+static void end_parser(MimeHtml *html)
+{
+    parse(html, "", 0, TRUE);
+    htmlFreeParserCtxt(g_steal_pointer(&html->parser));
+}
+
+/* Another parser goes on where this one would become slow, big or deaf: it compares each end tag
+ * with all open elements, keeps all names, keeps what it takes for half a tag, and may have given
+ * up. */
+static gboolean is_worn_out(const MimeHtml *html)
+{
+    const xmlParserInput *input = html->parser->input;
+
+    return html->depth > DEPTH_MAX || xmlDictGetUsage(html->parser->dict) > NAMES_MAX ||
+           input->end - input->base > KEPT_MAX || input->cur < input->end ||
+           html->parser->instate == XML_PARSER_EOF;
+}
+
+static void parse_piece(MimeHtml *html)
+{
+    parse(html, html->piece->str, html->piece->len, FALSE);
+    g_string_truncate(html->piece, 0);
+    if (is_worn_out(html)) {
+        end_parser(html);
+        begin_parser(html);
     }
 }
 
-/* @name is the beginning of what is kept. */
-static void begin_skipping(MimeHtml *html, gsize n_name)
+/* The parser keeps text until a tag or a comment comes. */
+static void end_piece(MimeHtml *html)
 {
-    g_string_truncate(html->kept, n_name);
-    g_string_ascii_down(html->kept);
-    g_string_prepend(html->kept, "</");
-    html->n_matched = 0;
-    html->state = IN_SKIPPED;
-}
-
-static void take_tag(MimeHtml *html)
-{
-    GString *tag = html->kept;
-    gboolean is_end = tag->str[0] == '/', is_empty = tag->str[tag->len - 1] == '/';
-    const char *name = tag->str + is_end;
-    gsize n_name = strcspn(name, " \t\r\n\f/");
-    guint effects = effects_of(name, n_name);
-
-    html->state = IN_TEXT;
-    if (is_end)
-        end_element(html, effects);
-    else if (effects & SKIP && !is_empty)
-        begin_skipping(html, n_name);
-    else
-        begin_element(html, effects, name + n_name);
+    g_string_append(html->piece, "<!---->");
+    parse_piece(html);
 }
 
 /* --- octets: each returns whether the octet is done with, or to be taken in the new state --- */
 
+/* Not inside a character; not inside an entity, unless no blank ever comes. */
+static gboolean is_piece_end(const MimeHtml *html, char c)
+{
+    gsize len = html->piece->len;
+
+    return (len >= TEXT_MAX && g_ascii_isspace(c)) ||
+           (len >= 2 * TEXT_MAX && ((guchar)c & 0xc0) != 0x80);
+}
+
+static void append_text(MimeHtml *html, const char *text, gsize len)
+{
+    if (is_piece_end(html, *text))
+        end_piece(html);
+    g_string_append_len(html->piece, text, (gssize)len);
+}
+
 static gboolean take_in_text(MimeHtml *html, char c)
 {
-    g_string_truncate(html->kept, 0);
-    if (c == '&')
-        g_string_append_c(html->kept, c);
-    html->state = c == '&' ? IN_ENTITY : AT_OPENING;
+    if (c == '<')
+        html->state = AT_OPENING;
+    else
+        append_text(html, &c, 1);
     return TRUE;
 }
 
 static gboolean take_at_opening(MimeHtml *html, char c)
 {
-    html->quote = 0;
-    html->is_value_due = FALSE;
+    g_string_truncate(html->tag, 0);
     html->n_matched = 0;
     if (g_ascii_isalpha(c) || c == '/') {
         html->state = IN_TAG;
-        return FALSE;
+    } else if (c == '!' || c == '?') {
+        html->state = IN_DECLARATION;
+    } else {
+        html->state = IN_TEXT;
+        append_text(html, "&lt;", strlen("&lt;"));
     }
-    html->state = c == '!' || c == '?' ? AT_DECLARATION : IN_TEXT;
-    if (html->state == IN_TEXT)
-        put_text(html, "<", 1);
-    return html->state == AT_DECLARATION;
+    return FALSE;
 }
 
-static gboolean take_in_tag(MimeHtml *html, char c)
+/* The tag as the parser gets it: of all but images, attributes are of no use. */
+static void append_tag(GString *piece, const char *tag, const char *name, guint effects)
+{
+    gboolean is_end = tag[0] == '/', is_empty = g_str_has_suffix(tag, "/");
+
+    g_string_append(piece, is_end ? "</" : "<");
+    g_string_append(piece, effects & IMAGE && !is_end ? tag : name);
+    g_string_append(piece, is_empty ? "/>" : ">");
+}
+
+static void take_tag(MimeHtml *html)
+{
+    g_autofree char *tag = g_utf8_make_valid(html->tag->str, (gssize)html->tag->len);
+    gboolean is_end = tag[0] == '/';
+    g_autofree char *name =
+        g_ascii_strdown(tag + is_end, (gssize)strcspn(tag + is_end, " \t\r\n\f/"));
+    guint effects = effects_of(name);
+
+    html->state = IN_TEXT;
+    html->is_value_due = FALSE;
+    if (effects & (SKIP | OMIT) || !g_ascii_isalpha(*name)) {
+        end_piece(html);
+    } else {
+        append_tag(html->piece, tag, name, effects);
+        parse_piece(html);
+    }
+    if (effects & SKIP && !is_end && !g_str_has_suffix(tag, "/")) {
+        g_string_printf(html->tag, "</%s", name);
+        html->n_matched = 0;
+        html->state = IN_SKIPPED;
+    }
+}
+
+static void find_quote(MimeHtml *html, char c)
 {
     gboolean is_value_due = html->is_value_due;
 
-    if (c == '>' && !html->quote) {
-        take_tag(html);
-        return TRUE;
-    }
-    if (html->kept->len < TAG_MAX)
-        g_string_append_c(html->kept, c);
     html->is_value_due = !html->quote && (c == '=' || (is_value_due && g_ascii_isspace(c)));
     if (html->quote)
         html->quote = c == html->quote ? 0 : html->quote;
     else if (is_value_due && (c == '"' || c == '\''))
         html->quote = c;
-    return TRUE;
 }
 
-static gboolean take_at_declaration(MimeHtml *html, char c)
+static gboolean take_in_tag(MimeHtml *html, char c)
 {
-    if (c != '-') {
-        html->state = IN_DECLARATION;
-        return FALSE;
+    if (c == '>' && !html->quote) {
+        take_tag(html);
+        return TRUE;
     }
-    if (++html->n_matched == 2)
-        html->state = IN_COMMENT;
+    find_quote(html, c);
+    if (html->tag->len >= TAG_MAX)
+        return TRUE;
+    g_string_append_c(html->tag, c);
+    if (html->tag->len == TAG_MAX && html->quote)
+        g_string_append_c(html->tag, html->quote);
     return TRUE;
 }
 
 static gboolean take_in_declaration(MimeHtml *html, char c)
 {
-    if (c == '>')
-        html->state = IN_TEXT;
-    return TRUE;
-}
+    gboolean is_comment = g_str_has_prefix(html->tag->str, "!--");
 
-static gboolean take_in_comment(MimeHtml *html, char c)
-{
-    if (c == '>' && html->n_matched >= 2)
+    if (c == '>' && (!is_comment || html->n_matched >= 2)) {
         html->state = IN_TEXT;
+        end_piece(html);
+    }
     html->n_matched = c == '-' ? html->n_matched + 1 : 0;
+    if (html->tag->len < strlen("!--"))
+        g_string_append_c(html->tag, c);
     return TRUE;
 }
 
 static gboolean take_in_skipped(MimeHtml *html, char c)
 {
-    if (g_ascii_tolower(c) == html->kept->str[html->n_matched])
+    if (g_ascii_tolower(c) == html->tag->str[html->n_matched])
         html->n_matched++;
     else
         html->n_matched = c == '<';
-    if (html->n_matched == html->kept->len) {
-        g_string_erase(html->kept, 0, 1);
+    if (html->n_matched == html->tag->len) {
+        g_string_erase(html->tag, 0, 1);
         html->state = IN_TAG;
     }
     return TRUE;
 }
 
 static gboolean (*const takers[])(MimeHtml *html, char c) = {
-    [IN_TEXT] = take_in_text,
-    [IN_ENTITY] = take_in_entity,
-    [AT_OPENING] = take_at_opening,
-    [IN_TAG] = take_in_tag,
-    [AT_DECLARATION] = take_at_declaration,
-    [IN_DECLARATION] = take_in_declaration,
-    [IN_COMMENT] = take_in_comment,
+    [IN_TEXT] = take_in_text,       [AT_OPENING] = take_at_opening,
+    [IN_TAG] = take_in_tag,         [IN_DECLARATION] = take_in_declaration,
     [IN_SKIPPED] = take_in_skipped,
 };
 
 void mime_html_take(MimeHtml *html, const char *text, gsize len, GByteArray *out)
 {
     html->out = out;
-    for (gsize i = 0, n; i < len;) {
-        for (n = 0; html->state == IN_TEXT && i + n < len; n++)
-            if (text[i + n] == '<' || text[i + n] == '&')
-                break;
-        put_text(html, text + i, n);
-        i += n;
-        if (i < len)
-            i += takers[html->state](html, text[i]);
-    }
+    for (gsize i = 0; i < len;)
+        i += !text[i] || takers[html->state](html, text[i]);
 }
 
 void mime_html_end(MimeHtml *html, GByteArray *out)
 {
     html->out = out;
-    if (html->state == IN_ENTITY)
-        end_entity(html, FALSE);
-    else if (html->state == AT_OPENING)
-        put_text(html, "<", 1);
+    if (html->state == AT_OPENING)
+        g_string_append(html->piece, "&lt;");
+    parse(html, html->piece->str, html->piece->len, FALSE);
+    end_parser(html);
     if (html->is_begun)
         put(html, "\n", 1);
 }
@@ -451,7 +419,9 @@ MimeHtml *mime_html_new(void)
 {
     MimeHtml *html = g_new0(MimeHtml, 1);
 
-    html->kept = g_string_new(NULL);
+    html->piece = g_string_new(NULL);
+    html->tag = g_string_new(NULL);
+    begin_parser(html);
     return html;
 }
 
@@ -459,6 +429,9 @@ void mime_html_free(MimeHtml *html)
 {
     if (!html)
         return;
-    g_string_free(html->kept, TRUE);
+    if (html->parser)
+        htmlFreeParserCtxt(html->parser);
+    g_string_free(html->piece, TRUE);
+    g_string_free(html->tag, TRUE);
     g_free(html);
 }

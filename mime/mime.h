@@ -14,6 +14,9 @@ void mime_init(void);
  * result is valid UTF-8 without NUL.  Looks at the first 64 KiB only. */
 char *mime_header_decode(const char *bytes, gsize len);
 
+/* As it stands, but as valid UTF-8 with a blank for each octet of a control character; new. */
+char *mime_text_clean(const char *bytes, gsize len);
+
 /* --- the part tree (mime/structure.c) --- */
 
 #define MIME_HEADER_MAX ((guint64)1024 * 1024) /* octets of one header that are looked at */

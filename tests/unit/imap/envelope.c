@@ -56,6 +56,13 @@ static const Row rows[] = {
      "(\"a\tb\" \"c\td\033\" ((\"e\tf\" NIL \"g\th\" \"i\177\")) NIL NIL NIL NIL NIL NIL "
      "\"<\t>\")",
      "from-name=e f from-address=g h@i  from=e f <g h@i > subject=c d  id=< > date=a b"},
+    {"controls-c1",
+     "(\"a\302\233b\" NIL ((NIL NIL \"g\302\205h\" \"i\")) NIL NIL NIL NIL NIL NIL "
+     "\"<\302\220>\")",
+     "from-address=g  h@i from=g  h@i id=<  > date=a  b"},
+    {"controls-c1-after-wrong", "(\"a\302\377\302\233b\" NIL ((NIL NIL \"g\377\302\205h\" \"i\")))",
+     "from-address=g\357\277\275  h@i from=g\357\277\275  h@i "
+     "date=a\357\277\275\357\277\275  b"},
     {"quoted-names",
      "(NIL NIL ((\"Doe, Jo\" NIL \"jo\" \"h\")(\"a \\\"b\\\" \\\\ c\" NIL \"x\" \"y\")"
      "(\"good@bank <x@y>\" NIL \"evil\" \"h\")(\"J. Doe\" NIL \"j\" \"h\")))",

@@ -45,6 +45,9 @@ static const Row rows[] = {
      " =?iso-8859-1?q?_M?= <j@h>\r\nTo: \"=?utf-8?q?=C3=BC?=\" <a@b>\r\n",
      "from-name=J\303\274rgen M from-address=j@h to-name=\303\274 to-address=a@b "
      "from=J\303\274rgen M <j@h> to=\303\274 <a@b> subject=\303\274ber alles"},
+    {"encoded-padded",
+     "From: =?utf-8?B?YWI=?=\r\n =?utf-8?B?ZGVm?= <a@b>, \"=?utf-8?B?w7w=?=\" <c@d>\r\n",
+     "from-name=abdef from-address=a@b from=abdef <a@b>, \303\274 <c@d>"},
     {"encoded-address", "From: =?utf-8?q?a=40b?=@h\r\n",
      "from-address==?utf-8?q?a=40b?=@h from==?utf-8?q?a=40b?=@h"},
     {"8-bit", "Subject: \303\274ber\r\nTo: \374 <a@b>\r\n",

@@ -6,6 +6,9 @@
 #include "tests/unit/mime/memory.h"
 #include "tests/unit/trickle.h"
 
+#define MEMORY_MAX ((gsize)384 * 1024)
+#define PIECE      ((gsize)4096)
+
 typedef struct {
     const char *name, *html, *text;
 } Row;
@@ -34,12 +37,12 @@ static const Row rows[] = {
     {"less-than", "1 < 2 and 3<4", "1 < 2 and 3<4\n"},
     {"greater-than", "a > b", "a > b\n"},
     {"unclosed", "<p>a<b>b<p>c", "ab\n\nc\n"},
-    {"unopened", "a</b></p>b", "a\n\nb\n"},
+    {"unopened", "a</b></p>b", "ab\n"},
     {"tag-at-end", "a<p", "a\n"},
     {"doctype", "<!DOCTYPE html><p>a", "a\n"},
-    {"entity-bare", "a &amp b &copy", "a & b \302\251\n"},
-    {"entity-numbers", "&#150;&#0;&#xD800;&#99999999999;&#;&#x;",
-     "\342\200\223\357\277\275\357\277\275\357\277\275&#;&#x;\n"},
+    {"entity-bare", "a &amp b &copy", "a &amp b &copy\n"},
+    {"entity-numbers", "a&#150;&#0;&#xD800;&#99999999999;&#;&#x;b", "a\342\200\223b\n"},
+    {"entity-and-comment", "a&am<!-- -->p;", "a&amp;\n"},
     {"entity-long", "&aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;",
      "&aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;\n"},
     {"comment-empty", "a<!-->b<!--->c<!-- x --y--->d<!-x->e", "abcde\n"},
@@ -52,7 +55,10 @@ static const Row rows[] = {
     {"script-open", "a<script>b", "a\n"},
     {"title-empty-xml", "<title/>a", "a\n"},
     {"less-than-at-end", "a<", "a<\n"},
-    {"closing-without-name", "a</>b", "ab\n"},
+    {"closing-without-name", "a</>b</3>c</ p>d", "abcd\n"},
+    {"body-and-more", "<body>a</body>b</html>c<html><head></head><body>d", "abcd\n"},
+    {"script-value", "<script a=>b</script\">\"c", "\"c\n"},
+    {"image-odd", "<img \"a= alt=b>c<img a= =\"> alt=d>e", "bc\n"},
     {"pre-blank-lines", "<pre>a\r\n\tb</pre>", "a\n\tb\n"},
     {"cells-and-words", "<td>a</td>b", "a b\n"},
 };
@@ -112,33 +118,81 @@ static void test_long_tags(void)
     g_assert_cmpstr(text, ==, "a x b c\n");
 }
 
-/* Whatever repeats, what is ready comes out at once, and nothing is kept. */
+/* What comes out of a long text without tags is never far behind, and no entity is cut. */
+static void test_flow(void)
+{
+    static const char unit[] = "a&amp;\303\244 ";
+    Run *run = begin();
+    g_autofree char *text = NULL;
+
+    for (guint n = 1; n <= 100000; n++) {
+        feed(run, (const guint8 *)unit, strlen(unit));
+        g_assert_cmpuint(run->out->len + 32 * 1024, >=, n * strlen("a&\303\244 "));
+    }
+    text = finish(run);
+    g_assert_cmpuint(strlen(text), ==, 100000 * strlen("a&\303\244 "));
+    for (const char *at = text; *at; at += strlen("a&\303\244 "))
+        g_assert_true(g_str_has_prefix(at, "a&\303\244"));
+}
+
+/* The same where there is no blank, nor any end of a character in sight. */
+static void test_long_word(void)
+{
+    g_autoptr(GString) html = g_string_new("a");
+    g_autofree char *text = NULL;
+
+    while (html->len < 200000)
+        g_string_append(html, "\303\244");
+    text = trickle_run(&trickle, html->str, html->len, 0);
+    g_assert_cmpuint(strlen(text), ==, html->len + 1);
+    g_assert_true(g_str_has_prefix(text, html->str));
+}
+
+/* @unit as often as it takes; each %x in it is another number. */
+static GString *repeat(const char *unit, gsize len, guint *n_units)
+{
+    GString *text = g_string_new(NULL);
+
+    while (text->len < len) {
+        const char *number = strstr(unit, "%x");
+
+        g_string_append_len(text, unit, number ? number - unit : (gssize)strlen(unit));
+        if (number)
+            g_string_append_printf(text, "%x%s", ++*n_units, number + 2);
+    }
+    return text;
+}
+
+/* The most that it keeps while twice as much is pushed. */
+static void check_memory(const char *unit)
+{
+    g_autoptr(MimeHtml) html = mime_html_new();
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    gsize before = memory_in_use(), most = before;
+    guint n_units = 0;
+
+    for (guint n = 0; n < 2 * MEMORY_MAX / PIECE; n++) {
+        g_autoptr(GString) piece = repeat(unit, PIECE, &n_units);
+
+        g_byte_array_set_size(out, 0);
+        mime_html_take(html, piece->str, piece->len, out);
+        most = MAX(most, memory_in_use());
+    }
+    g_test_message("%s: %" G_GSIZE_FORMAT, unit, most - before);
+    g_assert_cmpuint(most - before, <=, MEMORY_MAX);
+}
+
+/* Whatever repeats, little is kept of it. */
 static void test_repeats(void)
 {
     static const char *const units[] = {
-        "word ",       "<b>",   "</b>",   "<b></i>", "<p>", "<table><tr><td>", "<a b=c ", "<",
-        "<!--",        "&amp",  "&",      "<![",     "-->", "<blockquote>",    "\" '",    "<a \"",
-        "<pre>\n\n\n", "<li>x", "<a 'b'",
+        "word ", "word",  "<b>",    "</b>",      "<p>",     "<table><tr><td>", "<blockquote>",
+        "<",     "<a \"", "<!--",   "<![",       "<script", "<script>a",       "<img a= =\">",
+        "&",     "&n%x;", "</n%x>", "<img n%x>",
     };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
-        g_autoptr(MimeHtml) html = mime_html_new();
-        g_autoptr(GByteArray) out = g_byte_array_new();
-        g_autofree char *piece = g_strnfill(1000 * strlen(units[i]), ' ');
-        gsize before = 0;
-
-        for (guint n = 0; n < 1000; n++)
-            memcpy(piece + n * strlen(units[i]), units[i], strlen(units[i]));
-        for (guint n = 0; n < 200; n++) {
-            g_byte_array_set_size(out, 0);
-            mime_html_take(html, piece, strlen(piece), out);
-            g_assert_cmpuint(out->len, <=, 20 * strlen(piece));
-            if (n == 10)
-                before = memory_in_use();
-        }
-        g_test_message("%s", units[i]);
-        g_assert_cmpuint(memory_in_use(), <=, before + 16 * 1024);
-    }
+    for (gsize i = 0; i < G_N_ELEMENTS(units); i++)
+        check_memory(units[i]);
 }
 
 /* However deep it is, words are still there. */
@@ -177,6 +231,8 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &rows[i], test_row);
     }
+    g_test_add_func("/mime/html/flow", test_flow);
+    g_test_add_func("/mime/html/long-word", test_long_word);
     g_test_add_func("/mime/html/long-tags", test_long_tags);
     g_test_add_func("/mime/html/attributes", test_attributes);
     g_test_add_func("/mime/html/depth", test_depth);
