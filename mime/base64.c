@@ -17,18 +17,29 @@ static guint line_end(const guint8 *bytes, gsize len)
     return len >= 1 && bytes[0] == '\n' ? 1 : 0;
 }
 
-/* The first line; one that the whole section is has no end. */
-static gboolean measure_line(const guint8 *head, gsize n_head, guint64 size, MailBase64 *layout)
+/* How many characters of base64 there are from the beginning on. */
+static gsize count_chars(const guint8 *bytes, gsize len)
 {
     gsize n = 0;
 
-    while (n < n_head && (is_digit(head[n]) || head[n] == '='))
+    while (n < len && (is_digit(bytes[n]) || bytes[n] == '='))
         n++;
+    return n;
+}
+
+/* The first line.  One that does not end among the octets at hand is all there is, if the last one
+ * does not begin among those of the end. */
+static gboolean measure_line(const guint8 *head, gsize n_head, const guint8 *tail, gsize n_tail,
+                             guint64 used, MailBase64 *layout)
+{
+    gsize n = count_chars(head, n_head);
+
     layout->line_len = n;
     layout->eol_len = line_end(head + n, n_head - n);
-    if (n == 0 || n % 4 != 0)
-        return FALSE;
-    return layout->eol_len > 0 || n == size;
+    if (layout->eol_len == 0 && n == n_head && count_chars(tail, n_tail) == n_tail)
+        layout->line_len = used;
+    return layout->line_len > 0 && layout->line_len % 4 == 0 &&
+           (layout->eol_len > 0 || layout->line_len == used);
 }
 
 /* What of the section are digits and padding, beginning at 0: without line ends at its end. */
@@ -58,10 +69,11 @@ gboolean mime_base64_measure(const guint8 *head, gsize n_head, const guint8 *tai
     guint64 used, n_chars;
     guint padding;
 
-    if (size == 0 || !measure_line(head, n_head, size, &layout))
+    if (size == 0)
         return FALSE;
     used = trim(tail, n_tail, size);
-    if (size - used >= n_tail)
+    if (size - used >= n_tail ||
+        !measure_line(head, n_head, tail, n_tail - (gsize)(size - used), used, &layout))
         return FALSE;
     n_chars = used / (layout.line_len + layout.eol_len) * layout.line_len;
     if (used % (layout.line_len + layout.eol_len) > layout.line_len)

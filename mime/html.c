@@ -18,6 +18,7 @@
 #define NAMES_MAX  ((gsize)64 * 1024) /* octets of names that one parser keeps */
 #define KEPT_MAX   (64 * 1024)        /* octets that it keeps behind it */
 #define DEPTH_MAX  500
+#define NBSP       "\302\240"
 #define QUOTE_MAX  20 /* marks before a line */
 #define BREAKS_MAX 50 /* empty lines in a row */
 
@@ -101,6 +102,13 @@ static void put_word(MimeHtml *html, const char *word, gsize len)
     if (html->is_spaced)
         put(html, " ", 1);
     html->is_spaced = FALSE;
+    /* A blank that may not break is one to search for all the same. */
+    for (const char *nbsp; (nbsp = g_strstr_len(word, (gssize)len, NBSP));) {
+        put(html, word, (gsize)(nbsp - word));
+        put(html, " ", 1);
+        len -= (gsize)(nbsp - word) + sizeof NBSP - 1;
+        word = nbsp + sizeof NBSP - 1;
+    }
     put(html, word, len);
 }
 

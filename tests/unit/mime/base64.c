@@ -70,6 +70,22 @@ static void test_regular(void)
         }
 }
 
+/* One line, however long, with or without an end. */
+static void test_one_line(void)
+{
+    for (gsize size = 1; size < 300; size++)
+        for (guint variant = 0; variant < 2; variant++) {
+            g_autoptr(GString) section = section_of(size, 1000, "\r\n", variant != 0);
+            MailBase64 layout;
+
+            g_assert_true(measure(section, 100, 100, &layout));
+            g_assert_cmpuint(layout.size, ==, size);
+            g_assert_true(mime_base64_fits(&layout, 0, (const guint8 *)section->str, section->len));
+            if (size % 57 < 3)
+                check_octets(section, &layout, size);
+        }
+}
+
 /* Each octet of a section is looked at. */
 static void test_one_wrong_octet(void)
 {
@@ -118,6 +134,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     mime_init();
     g_test_add_func("/mime/base64/regular", test_regular);
+    g_test_add_func("/mime/base64/one-line", test_one_line);
     g_test_add_func("/mime/base64/one-wrong-octet", test_one_wrong_octet);
     g_test_add_func("/mime/base64/irregular", test_irregular);
     return g_test_run();
