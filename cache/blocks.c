@@ -159,7 +159,8 @@ static void make_head(Blocks *blocks, const BodyKey *key, guint32 number, const 
     memcpy(head, MAGIC, MAGIC_SIZE);
     memcpy(head + MAGIC_SIZE, words, sizeof words);
     sum = (guint32)crc32(0, head, HEAD_SIZE - sizeof sum);
-    sum = GUINT32_TO_LE((guint32)crc32(sum, bytes, (uInt)len));
+    /* Of nothing, zlib's sum would begin anew. */
+    sum = GUINT32_TO_LE(len ? (guint32)crc32(sum, bytes, (uInt)len) : sum);
     memcpy(head + HEAD_SIZE - sizeof sum, &sum, sizeof sum);
 }
 

@@ -21,7 +21,7 @@ static gint64 sum_of(const BodyKey *key, gconstpointer bytes, gsize len)
     uLong sum = crc32(0, (const Bytef *)&id, sizeof id);
 
     sum = crc32(sum, (const Bytef *)key->section, (uInt)strlen(key->section));
-    return (gint64)crc32(sum, bytes, (uInt)len);
+    return (gint64)(len ? crc32(sum, bytes, (uInt)len) : sum);
 }
 
 void small_put(Cache *cache, const BodyKey *key, GBytes *bytes)

@@ -224,6 +224,26 @@ static void test_long_section(Fixture *fixture, gconstpointer data)
                     ==, CACHE_FOUND);
 }
 
+/* Of a body that ends where a block does. */
+static void test_last_block_without_octets(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, SIZE),
+            generation = fixture_generation(fixture, box);
+    g_autofree guint8 *octets = g_malloc0(CACHE_BLOCK_SIZE);
+    g_autoptr(GBytes) full = g_bytes_new(octets, CACHE_BLOCK_SIZE), empty = g_bytes_new(NULL, 0);
+    CacheFigures figures;
+    guint64 want, size;
+
+    cache_put_block(fixture->cache, generation, 1, "1", 0, full, FALSE);
+    cache_put_block(fixture->cache, generation, 1, "1", 1, empty, TRUE);
+    fixture_reopen(fixture);
+    g_assert_cmpint(cache_section_size(fixture->cache, generation, 1, "1", &size, &want, NULL), ==,
+                    CACHE_FOUND);
+    g_assert_cmpuint(size, ==, CACHE_BLOCK_SIZE);
+    cache_figures(fixture->cache, &figures);
+    g_assert_cmpuint(figures.n_damaged, ==, 0);
+}
+
 /* --- memory --- */
 
 /* Small blocks cost more than their octets. */
@@ -479,6 +499,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/blocks/other-account", test_other_account);
     FIXTURE_TEST("/cache/blocks/no-plain-file", test_no_plain_file);
     FIXTURE_TEST("/cache/blocks/long-section", test_long_section);
+    FIXTURE_TEST("/cache/blocks/last-without-octets", test_last_block_without_octets);
     FIXTURE_TEST("/cache/blocks/small-blocks-in-memory", test_small_blocks_in_memory);
     FIXTURE_TEST("/cache/blocks/small/no-file", test_small_has_no_file);
     FIXTURE_TEST("/cache/blocks/small/damaged", test_small_damaged);
