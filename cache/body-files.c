@@ -19,6 +19,7 @@ struct BodyFiles {
     int fd;     /* of blocks/ */
     int dir_fd; /* of a generation, or -1 */
     guint32 dir_generation;
+    guint32 absent_generation; /* one that has no directory, as was seen; 0: none */
     int body_fd; /* of a body, or -1 */
     BodyKey body;
     GQueue gone;    /* numbers n of the directories gone.<n>, which are to be removed */
@@ -52,12 +53,16 @@ static gboolean open_dir(BodyFiles *files, guint32 generation, gboolean make)
 
     if (files->dir_fd >= 0 && files->dir_generation == generation)
         return TRUE;
+    errno = ENOENT;
+    if (!make && files->absent_generation == generation)
+        return FALSE;
     close_dir(files);
     dir_name(name, generation);
     if (make && mkdirat(files->fd, name, 0700) < 0 && errno != EEXIST)
         return FALSE;
     files->dir_fd = openat(files->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     files->dir_generation = generation;
+    files->absent_generation = files->dir_fd < 0 && errno == ENOENT ? generation : 0;
     return files->dir_fd >= 0;
 }
 
