@@ -9,6 +9,7 @@
 #define N_WALKERS      4
 #define WALK_AFTER     2
 #define WALK_FIRST     8
+#define TEXTS_FIRST    32 /* they are small, and each step takes two round trips */
 #define WALK_MAX       512
 #define WALK_BYTES_MAX ((guint64)8 * 1024 * 1024)
 #define MESSAGE_MAX    ((guint64)1024 * 1024) /* of one message */
@@ -196,10 +197,11 @@ void ahead_walk(Cache *cache, Box *box, guint32 uid, const char *section)
     n_wanted = n_ahead(walker, rows, at, walker->wanted);
     if (n_wanted > walker->window / 2)
         return;
-    walker->window = CLAMP(walker->window * 2, WALK_FIRST, WALK_MAX);
     if (!*section) {
+        walker->window = CLAMP(walker->window * 2, WALK_FIRST, WALK_MAX);
         suggest_messages(cache, box, walker, rows, at, n_wanted);
     } else if (cache->maker) {
+        walker->window = CLAMP(walker->window * 4, TEXTS_FIRST, WALK_MAX);
         suggest_trees(cache, box, walker, rows, at);
         suggest_sources(cache, box, walker, rows, at, n_wanted);
     }

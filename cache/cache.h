@@ -25,7 +25,8 @@ typedef struct {
     const char *dir;  /* holds one directory an account; created 0700 */
     guint64 size_max; /* octets of blocks on disk; the index is not counted */
     guint delay_ms;   /* up to 100, for which changes may wait to be committed together */
-    guint timeout_s;  /* a want is fulfilled or fails within this time */
+    guint timeout_s;  /* a want is fulfilled or fails within this time; one that the maker has taken
+                         ends with what it waits for */
 } CacheOptions;
 
 /* Opens or creates the cache of @account.  A damaged index is moved aside and begun anew.  Fails
@@ -279,8 +280,9 @@ typedef struct {
 
 void cache_set_maker(Cache *cache, const CacheMaker *maker, gpointer data);
 
-/* All wants in order of age: CacheWant *; borrowed. */
+/* The wants for the backend, and those for the maker, in order of age: CacheWant *; borrowed. */
 const GQueue *cache_wants(Cache *cache);
+const GQueue *cache_maker_wants(Cache *cache);
 /* Marks that a command for it is on the way, or that it is not any more (connection lost). */
 void cache_want_take(Cache *cache, guint64 id);
 void cache_want_put_back(Cache *cache, guint64 id);
@@ -339,7 +341,8 @@ void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *
 
 /* --- for backends and the maker: parts (cache/trees.c) --- */
 
-/* What the server told of the parts; @tree is taken, NULL when it is of no use. */
+/* What the server told of the parts, unless they are known; @tree is taken, NULL when it is of no
+ * use. */
 void cache_put_tree(Cache *cache, guint32 generation, guint32 uid, MailPart *tree);
 /* What the message itself told of them, with offsets and measures; @tree is taken.  Where the
  * server's tree is another one, that stays. */

@@ -156,6 +156,15 @@ static CacheAnswer want_block_or_made(const Reading *reading, guint32 number)
                                                        : want_missing(reading, number);
 }
 
+/* Whether the section is known to end before @block: who asks for that need not wait. */
+static gboolean is_beyond_end(const Reading *reading, guint32 block)
+{
+    guint64 length;
+
+    return *reading->key.section && sections_end(reading->cache, &reading->key, &length) &&
+           (guint64)block * CACHE_BLOCK_SIZE >= length;
+}
+
 static CacheAnswer read_blocks(const Reading *reading)
 {
     if (reading->end > CACHE_SIZE_MAX) {
@@ -166,6 +175,8 @@ static CacheAnswer read_blocks(const Reading *reading)
     for (guint32 number = (guint32)(reading->offset / CACHE_BLOCK_SIZE);; number++) {
         Block block = blocks_get(reading->cache->blocks, &reading->key, number);
 
+        if (!block.bytes && is_beyond_end(reading, number))
+            return CACHE_FOUND;
         if (!block.bytes) {
             g_ptr_array_set_size(reading->slices, 0);
             return want_block_or_made(reading, number);
@@ -175,14 +186,36 @@ static CacheAnswer read_blocks(const Reading *reading)
     }
 }
 
+/* How long a section is as far as is known, for what is not asked for beyond it. */
+static guint64 known_end(Cache *cache, const BodyKey *key, const CacheMessage *row)
+{
+    guint64 length = 0;
+
+    if (!*key->section)
+        return is_size_believed(cache, row) ? row->size : CACHE_SIZE_MAX;
+    if (!cache_section_is_made(key->section))
+        length = sections_length(cache, key);
+    return length || sections_end(cache, key, &length) ? length : CACHE_SIZE_MAX;
+}
+
+/* Whether the blocks of the section that hold [offset, end) are here. */
+static gboolean has_blocks(Cache *cache, const BodyKey *key, guint64 offset, guint64 end)
+{
+    for (guint64 n = offset / CACHE_BLOCK_SIZE; n * CACHE_BLOCK_SIZE < end; n++)
+        if (!blocks_has(cache->blocks, key, (guint32)n))
+            return FALSE;
+    return TRUE;
+}
+
 /* A section of a message of which all that is asked for is here; CACHE_ABSENT when it is not. */
 static CacheAnswer read_in_whole(const Reading *reading)
 {
+    guint64 end = MIN(reading->end, known_end(reading->cache, &reading->key, reading->row));
     Reading whole = *reading;
     guint64 start, length;
 
-    if (blocks_has(reading->cache->blocks, &reading->key,
-                   (guint32)(reading->offset / CACHE_BLOCK_SIZE)))
+    if (reading->offset < end &&
+        has_blocks(reading->cache, &reading->key, reading->offset, MIN(end, CACHE_SIZE_MAX)))
         return CACHE_ABSENT;
     if (sections_find(reading->cache, &reading->key, reading->offset, reading->end, &start,
                       &length)) {
@@ -195,19 +228,6 @@ static CacheAnswer read_in_whole(const Reading *reading)
         return wants_answer_message(reading->cache, CACHE_WANT_PARSE, reading->key.generation,
                                     reading->key.uid, NULL, reading->ret_want, reading->error);
     return CACHE_ABSENT;
-}
-
-/* How long a section is as far as is known, for what is not asked for beyond it. */
-static guint64 known_end(Cache *cache, const BodyKey *key, const CacheMessage *row)
-{
-    guint64 length = 0;
-
-    if (!*key->section)
-        return is_size_believed(cache, row) ? row->size : CACHE_SIZE_MAX;
-    if (cache_section_is_made(key->section))
-        return blocks_end(cache->blocks, key, &length) ? length : CACHE_SIZE_MAX;
-    length = sections_length(cache, key);
-    return length ? length : CACHE_SIZE_MAX;
 }
 
 CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char *section,
@@ -227,6 +247,7 @@ CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char
 
     if (!lookup(cache, generation, uid, &reading.box, &row))
         return CACHE_ABSENT;
+    reading.row = row;
     if (!*section && is_size_believed(cache, row))
         reading.end = MIN(reading.end, row->size);
     if (offset >= reading.end)
@@ -253,14 +274,14 @@ gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *se
 
     if (!lookup(cache, generation, uid, &box, &row))
         return TRUE;
+    /* One that is made here is worth nothing until it is whole. */
+    if (cache_section_is_made(section) && !sections_end(cache, &key, &length))
+        return FALSE;
     end = MIN(MIN(offset + size, known_end(cache, &key, row)), CACHE_SIZE_MAX);
     if (*section && !cache_section_is_made(section) &&
         sections_find(cache, &key, offset, end, &start, &length))
         return TRUE;
-    for (guint64 n = offset / CACHE_BLOCK_SIZE; n * CACHE_BLOCK_SIZE < end; n++)
-        if (!blocks_has(cache->blocks, &key, (guint32)n))
-            return FALSE;
-    return TRUE;
+    return has_blocks(cache, &key, offset, end);
 }
 
 static void stop_believing(Cache *cache, const Box *box, const CacheMessage *row, const char *how)

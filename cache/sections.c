@@ -117,37 +117,44 @@ void sections_note_block(Cache *cache, const BodyKey *key, guint64 block_end, gb
 
 /* --- how long they are --- */
 
-/* By its place in the message or, from one to the next, its blocks; FALSE with the first that is
- * missing. */
-static gboolean find_end(Cache *cache, const BodyKey *key, guint64 *ret_size, guint32 *ret_missing)
+gboolean sections_end(Cache *cache, const BodyKey *key, guint64 *ret_length)
 {
-    guint64 offset;
-    Block block;
+    guint32 n = 0;
+    Block last;
 
-    *ret_missing = 0;
-    if (sections_find(cache, key, 0, 0, &offset, ret_size) ||
-        blocks_end(cache->blocks, key, ret_size))
+    if (blocks_end(cache->blocks, key, ret_length))
         return TRUE;
-    do {
-        block = blocks_get(cache->blocks, key, (*ret_missing)++);
-    } while (block.bytes && !block.is_end);
-    (*ret_missing)--;
-    if (block.bytes)
-        *ret_size = (guint64)*ret_missing * CACHE_BLOCK_SIZE + g_bytes_get_size(block.bytes);
-    return block.bytes != NULL;
+    /* They may be in memory alone, where no file tells the last one. */
+    while (blocks_has(cache->blocks, key, n))
+        n++;
+    last = n ? blocks_get(cache->blocks, key, n - 1) : (Block){NULL, FALSE};
+    if (!last.bytes || !last.is_end)
+        return FALSE;
+    *ret_length = (guint64)(n - 1) * CACHE_BLOCK_SIZE + g_bytes_get_size(last.bytes);
+    return TRUE;
+}
+
+/* The first block that is missing. */
+static guint32 find_missing(Cache *cache, const BodyKey *key)
+{
+    guint32 n = 0;
+
+    while (blocks_get(cache->blocks, key, n).bytes)
+        n++;
+    return n;
 }
 
 static CacheAnswer told_size(Cache *cache, const BodyKey *key, guint64 *ret_size, guint64 *ret_want,
                              GError **error)
 {
-    guint32 missing;
+    guint64 offset;
 
-    if (find_end(cache, key, ret_size, &missing))
+    if (sections_find(cache, key, 0, 0, &offset, ret_size) || sections_end(cache, key, ret_size))
         return CACHE_FOUND;
     if (sections_can_be_found(cache, key))
         return wants_answer_message(cache, CACHE_WANT_PARSE, key->generation, key->uid, NULL,
                                     ret_want, error);
-    return wants_answer_block(cache, key, missing, ret_want, error);
+    return wants_answer_block(cache, key, find_missing(cache, key), ret_want, error);
 }
 
 static CacheAnswer made_size(Cache *cache, const BodyKey *key, guint64 *ret_size, guint64 *ret_want,
@@ -155,7 +162,7 @@ static CacheAnswer made_size(Cache *cache, const BodyKey *key, guint64 *ret_size
 {
     CacheAnswer answer;
 
-    if (blocks_end(cache->blocks, key, ret_size))
+    if (sections_end(cache, key, ret_size))
         return CACHE_FOUND;
     answer = wants_answer_message(cache, CACHE_WANT_MADE, key->generation, key->uid, key->section,
                                   ret_want, error);

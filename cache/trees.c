@@ -261,7 +261,8 @@ void cache_put_tree(Cache *cache, guint32 generation, guint32 uid, MailPart *roo
     g_autoptr(MailPart) told = root;
     const Tree *tree;
 
-    if (!is_message(cache, generation, uid))
+    /* What is known by now was measured, or is the message's own. */
+    if (!is_message(cache, generation, uid) || trees_get(cache, generation, uid))
         return;
     if (told)
         mail_part_number(told);
@@ -292,6 +293,24 @@ static void set_irregular(MailPart *part)
         set_irregular(part->parts->pdata[i]);
 }
 
+static gboolean was_told(const MailPart *part)
+{
+    return part->measure != MAIL_PART_UNMEASURED || !mail_part_can_be_measured(part);
+}
+
+/* What the server said of the sizes of parts that only decoding can measure counts until then.
+ * @before and @now have the same shape. */
+static void keep_sizes(const MailPart *before, MailPart *now)
+{
+    if (before->measure == MAIL_PART_SIZED && now->measure == MAIL_PART_IRREGULAR &&
+        before->size == now->size) {
+        now->measure = MAIL_PART_SIZED;
+        now->base64 = before->base64;
+    }
+    for (guint i = 0; now->parts && i < now->parts->len; i++)
+        keep_sizes(before->parts->pdata[i], now->parts->pdata[i]);
+}
+
 static gboolean decodes_alike(const MailPart *a, const MailPart *b)
 {
     return a->size == b->size && (a->measure == b->measure || a->base64.size == b->base64.size);
@@ -301,7 +320,8 @@ static gboolean decodes_alike(const MailPart *a, const MailPart *b)
 static void tell_corrections(Cache *cache, const CacheBox *box, guint32 uid, const MailPart *before,
                              const MailPart *now)
 {
-    if (!now->parts && !decodes_alike(before, now) && cache->news)
+    if (!mail_part_is_multipart(now) && was_told(before) && !decodes_alike(before, now) &&
+        cache->news)
         cache->news->part_corrected(box->id, uid, now, cache->news_data);
     for (guint i = 0; now->parts && i < now->parts->len; i++)
         tell_corrections(cache, box, uid, before->parts->pdata[i], now->parts->pdata[i]);
@@ -320,9 +340,11 @@ void cache_put_parsed(Cache *cache, guint32 generation, guint32 uid, MailPart *r
         tree->is_unplaceable = TRUE;
         return;
     }
-    if (tree && tree->root)
+    if (tree && tree->root) {
+        keep_sizes(tree->root, parsed);
         tell_corrections(cache, cache_box_of_generation(cache, generation), uid, tree->root,
                          parsed);
+    }
     store(cache, hold(cache->trees, message_key(generation, uid), g_steal_pointer(&parsed)));
 }
 
@@ -338,15 +360,15 @@ void cache_put_measure(Cache *cache, guint32 generation, guint32 uid, const char
     Tree *tree = get(cache, message_key(generation, uid));
     MailPart *part = tree && tree->root ? mail_part_of_section(tree->root, section) : NULL;
     const CacheBox *box = cache_box_of_generation(cache, generation);
-    gboolean was_told;
+    gboolean is_correction;
 
     if (!part || !box || is_same_measure(part, measure, base64))
         return;
-    was_told = part->measure != MAIL_PART_UNMEASURED || !mail_part_can_be_measured(part);
+    is_correction = was_told(part);
     part->measure = measure;
     part->base64 = base64 ? *base64 : (MailBase64){0};
     store(cache, tree);
-    if (was_told && cache->news)
+    if (is_correction && cache->news)
         cache->news->part_corrected(box->id, uid, part, cache->news_data);
 }
 

@@ -24,7 +24,8 @@ typedef struct {
 struct Wants {
     GHashTable *by_id;   /* &id -> Want */
     GHashTable *by_key;  /* Want -> Want */
-    GQueue order;        /* oldest first */
+    GQueue order;        /* the backend's, oldest first */
+    GQueue making;       /* the maker's */
     GHashTable *tickets; /* &ticket -> Waiter */
     GQueue ready;        /* Waiter, to be woken */
     guint64 last_id, last_ticket;
@@ -69,6 +70,17 @@ static void waiter_free(Cache *cache, Waiter *waiter)
     g_free(waiter);
 }
 
+/* What the maker makes of what is here. */
+static gboolean is_for_maker(const CacheWant *want)
+{
+    return want->kind == CACHE_WANT_PARSE || want->kind == CACHE_WANT_MADE;
+}
+
+static GQueue *queue_of(struct Wants *wants, const CacheWant *want)
+{
+    return is_for_maker(want) ? &wants->making : &wants->order;
+}
+
 /* Takes @want out of all tables; its waiters must be gone. */
 static void want_free(Cache *cache, Want *want)
 {
@@ -78,16 +90,15 @@ static void want_free(Cache *cache, Want *want)
         wants->n_suggested--;
     g_hash_table_remove(wants->by_id, &want->pub.id);
     g_hash_table_remove(wants->by_key, want);
-    g_queue_unlink(&wants->order, &want->link);
+    g_queue_unlink(queue_of(wants, &want->pub), &want->link);
     g_free(want);
 }
 
-void wants_free(Cache *cache)
+/* All of @queue, with those who wait for them. */
+static void free_all(Cache *cache, GQueue *queue)
 {
-    struct Wants *wants = cache->wants;
-
-    while (wants->order.head) {
-        Want *want = wants->order.head->data;
+    while (queue->head) {
+        Want *want = queue->head->data;
 
         while (want->waiters.head) {
             Waiter *waiter = want->waiters.head->data;
@@ -97,6 +108,14 @@ void wants_free(Cache *cache)
         }
         want_free(cache, want);
     }
+}
+
+void wants_free(Cache *cache)
+{
+    struct Wants *wants = cache->wants;
+
+    free_all(cache, &wants->order);
+    free_all(cache, &wants->making);
     while (wants->ready.head) {
         Waiter *waiter = wants->ready.head->data;
 
@@ -115,16 +134,10 @@ void wants_free(Cache *cache)
 
 guint wants_count(Cache *cache)
 {
-    return cache->wants->order.length;
+    return cache->wants->order.length + cache->wants->making.length;
 }
 
 /* --- telling the backend --- */
-
-/* What the maker makes of what is here. */
-static gboolean is_for_maker(const CacheWant *want)
-{
-    return want->kind == CACHE_WANT_PARSE || want->kind == CACHE_WANT_MADE;
-}
 
 static gboolean on_tell(gpointer data)
 {
@@ -171,16 +184,20 @@ static void note_in_vain(struct Wants *wants, const CacheWant *want, gint64 now)
     g_hash_table_add(wants->in_vain, g_memdup2(&key, sizeof key));
 }
 
-static gboolean on_deadline(gpointer data)
+/* What the maker is at waits for other wants, each of which has a time of its own. */
+static gboolean has_deadline(const Want *want)
 {
-    Cache *cache = data;
-    gint64 now = g_get_monotonic_time();
+    return !want->pub.is_taken || !is_for_maker(&want->pub);
+}
 
-    for (GList *link = cache->wants->order.head, *next; link; link = next) {
+/* Fails those of @queue whose time is over. */
+static void fail_overdue(Cache *cache, const GQueue *queue, gint64 now)
+{
+    for (GList *link = queue->head, *next; link; link = next) {
         const Want *want = link->data;
 
         next = link->next;
-        if (want->pub.deadline_us <= now) {
+        if (want->pub.deadline_us <= now && has_deadline(want)) {
             g_autoptr(GError) error = timeout_error(cache);
 
             if (want->pub.n_waiting)
@@ -188,7 +205,16 @@ static gboolean on_deadline(gpointer data)
             cache_want_done(cache, want->pub.id, error);
         }
     }
-    if (cache->wants->order.length)
+}
+
+static gboolean on_deadline(gpointer data)
+{
+    Cache *cache = data;
+    gint64 now = g_get_monotonic_time();
+
+    fail_overdue(cache, &cache->wants->order, now);
+    fail_overdue(cache, &cache->wants->making, now);
+    if (wants_count(cache))
         return G_SOURCE_CONTINUE;
     cache->wants->deadline_source = 0;
     return G_SOURCE_REMOVE;
@@ -205,7 +231,7 @@ static Want *want_add(Cache *cache, const CacheWant *wanted)
     want->link.data = want;
     g_hash_table_insert(wants->by_id, &want->pub.id, want);
     g_hash_table_add(wants->by_key, want);
-    g_queue_push_tail_link(&wants->order, &want->link);
+    g_queue_push_tail_link(queue_of(wants, wanted), &want->link);
     wants->n_suggested++;
     if (!wants->deadline_source)
         wants->deadline_source = g_timeout_add(CHECK_MS, on_deadline, cache);
@@ -415,6 +441,11 @@ const GQueue *cache_wants(Cache *cache)
     return &cache->wants->order;
 }
 
+const GQueue *cache_maker_wants(Cache *cache)
+{
+    return &cache->wants->making;
+}
+
 void cache_want_take(Cache *cache, guint64 id)
 {
     Want *want = g_hash_table_lookup(cache->wants->by_id, &id);
@@ -444,10 +475,11 @@ void cache_want_renew(Cache *cache, guint64 id)
         want->pub.deadline_us = g_get_monotonic_time() + cache->timeout_us;
 }
 
-static void fail_if(Cache *cache, gboolean (*matches)(const Want *want, guint32 number),
-                    guint32 number, const GError *error)
+static void fail_if(Cache *cache, const GQueue *queue,
+                    gboolean (*matches)(const Want *want, guint32 number), guint32 number,
+                    const GError *error)
 {
-    for (GList *link = cache->wants->order.head, *next; link; link = next) {
+    for (GList *link = queue->head, *next; link; link = next) {
         const Want *want = link->data;
 
         next = link->next;
@@ -458,7 +490,7 @@ static void fail_if(Cache *cache, gboolean (*matches)(const Want *want, guint32 
 
 static gboolean is_free(const Want *want, guint32 number)
 {
-    return !want->pub.is_taken && !is_for_maker(&want->pub);
+    return !want->pub.is_taken;
 }
 
 static gboolean is_of_box(const Want *want, guint32 number)
@@ -473,12 +505,13 @@ static gboolean is_of_generation(const Want *want, guint32 number)
 
 void cache_wants_fail(Cache *cache, const GError *error)
 {
-    fail_if(cache, is_free, 0, error);
+    fail_if(cache, &cache->wants->order, is_free, 0, error);
 }
 
 void wants_end_box(Cache *cache, guint32 id, const GError *error)
 {
-    fail_if(cache, is_of_box, id, error);
+    fail_if(cache, &cache->wants->order, is_of_box, id, error);
+    fail_if(cache, &cache->wants->making, is_of_box, id, error);
 }
 
 void wants_fail_generation(Cache *cache, guint32 generation)
@@ -486,5 +519,6 @@ void wants_fail_generation(Cache *cache, guint32 generation)
     g_autoptr(GError) error =
         g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "the mailbox was replaced by another one");
 
-    fail_if(cache, is_of_generation, generation, error);
+    fail_if(cache, &cache->wants->order, is_of_generation, generation, error);
+    fail_if(cache, &cache->wants->making, is_of_generation, generation, error);
 }

@@ -317,6 +317,8 @@ char *fixture_wants(const Fixture *fixture)
 
     for (const GList *link = cache_wants(fixture->cache)->head; link; link = link->next)
         append_want(text, link->data);
+    for (const GList *link = cache_maker_wants(fixture->cache)->head; link; link = link->next)
+        append_want(text, link->data);
     return g_string_free(text, FALSE);
 }
 
@@ -324,7 +326,8 @@ void fixture_end_wants(Fixture *fixture)
 {
     const CacheWant *want;
 
-    while ((want = g_queue_peek_head((GQueue *)cache_wants(fixture->cache))))
+    while ((want = g_queue_peek_head((GQueue *)cache_wants(fixture->cache))) ||
+           (want = g_queue_peek_head((GQueue *)cache_maker_wants(fixture->cache))))
         cache_want_done(fixture->cache, want->id, NULL);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/cache/parts.c - the parts of messages: their trees, and sections by way of them. */
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "fixture.h"
 
@@ -196,6 +198,21 @@ static void test_tree_of_another_shape(Fixture *fixture, gconstpointer data)
     fixture_expect_news(fixture, "");
 }
 
+/* Its answer overtaken by the message itself, which knew more. */
+static void test_tree_comes_late(Fixture *fixture, gconstpointer data)
+{
+    Parts parts = set_up(fixture);
+    MailPart *root;
+
+    cache_put_parsed(fixture->cache, parts.generation, 1, parsed());
+    cache_put_tree(fixture->cache, parts.generation, 1, told());
+    g_assert_cmpint(measured(&parts, 1, &root), ==, CACHE_FOUND);
+    g_assert_true(root->has_offsets);
+    cache_put_tree(fixture->cache, parts.generation, 1, NULL);
+    g_assert_cmpint(measured(&parts, 1, &root), ==, CACHE_FOUND);
+    fixture_expect_news(fixture, "");
+}
+
 /* As many as are held in memory, and more: all are found again. */
 static void test_many_trees(Fixture *fixture, gconstpointer data)
 {
@@ -257,6 +274,45 @@ static void test_measured_by_what_is_here(Fixture *fixture, gconstpointer data)
     cache_put_tree(fixture->cache, parts.generation, 1, told());
     g_assert_cmpint(measured(&parts, 1, &root), ==, CACHE_WAIT);
     expect_wants(&parts, "parse-1 ");
+}
+
+/* Nothing was told of what only now is known. */
+static void test_measured_first_by_the_message(Fixture *fixture, gconstpointer data)
+{
+    Parts parts = set_up(fixture);
+
+    cache_put_tree(fixture->cache, parts.generation, 1, told());
+    cache_put_parsed(fixture->cache, parts.generation, 1, parsed());
+    fixture_expect_news(fixture, "");
+}
+
+static void test_size_that_only_the_server_tells(Fixture *fixture, gconstpointer data)
+{
+    const MailBase64 base64 = {.size = 8};
+    Parts parts = set_up(fixture);
+    MailPart *irregular = parsed(), *root;
+
+    ((MailPart *)irregular->parts->pdata[0])->measure = MAIL_PART_UNMEASURED;
+    cache_put_tree(fixture->cache, parts.generation, 1, told());
+    cache_put_measure(fixture->cache, parts.generation, 1, "1", MAIL_PART_SIZED, &base64);
+    cache_put_parsed(fixture->cache, parts.generation, 1, irregular);
+    fixture_expect_news(fixture, "");
+    g_assert_cmpint(measured(&parts, 1, &root), ==, CACHE_FOUND);
+    g_assert_cmpint(mail_part_of_section(root, "1")->measure, ==, MAIL_PART_SIZED);
+    g_assert_cmpuint(mail_part_of_section(root, "1")->base64.size, ==, 8);
+}
+
+static void test_sizes_corrected_by_the_message(Fixture *fixture, gconstpointer data)
+{
+    const MailBase64 base64 = {.size = 8};
+    Parts parts = set_up(fixture);
+    MailPart *larger = parsed();
+
+    ((MailPart *)larger->parts->pdata[1])->size = 31;
+    cache_put_tree(fixture->cache, parts.generation, 1, told());
+    cache_put_measure(fixture->cache, parts.generation, 1, "1", MAIL_PART_SIZED, &base64);
+    cache_put_parsed(fixture->cache, parts.generation, 1, larger);
+    fixture_expect_news(fixture, "part-1/1 part-1/2 ");
 }
 
 /* --- sections --- */
@@ -334,6 +390,43 @@ static void test_size_by_what_came(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(size, ==, CACHE_BLOCK_SIZE + 7);
 }
 
+/* Who asks for what lies behind the last block need not wait for it to be told empty. */
+static void test_section_ends_with_a_block(Fixture *fixture, gconstpointer data)
+{
+    Parts parts = set_up(fixture);
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    guint64 want;
+
+    put(&parts, 1, "HEADER", 0, CACHE_BLOCK_SIZE, TRUE);
+    fixture_offline(fixture);
+    g_assert_cmpint(cache_read(fixture->cache, parts.generation, 1, "HEADER", CACHE_BLOCK_SIZE, 10,
+                               slices, &want, NULL),
+                    ==, CACHE_FOUND);
+    g_assert_cmpuint(slices->len, ==, 0);
+}
+
+/* Its beginning was fetched alone, and then the message. */
+static void test_part_of_a_section_is_here(Fixture *fixture, gconstpointer data)
+{
+    const guint64 size = 4 * CACHE_BLOCK_SIZE;
+    guint32 box = fixture_put_inbox(fixture, 1, size);
+    Parts parts = {fixture, box, fixture_generation(fixture, box)};
+    MailPart *root = place(part_new("image", "7bit", size - 100), 0, 100);
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    g_autoptr(GBytes) bytes = NULL;
+    guint64 want;
+
+    put(&parts, 1, "1", 0, CACHE_BLOCK_SIZE, FALSE);
+    fixture_put_body(fixture, box, 1, size);
+    cache_put_parsed(fixture->cache, parts.generation, 1, root);
+    fixture_offline(fixture);
+    g_assert_cmpint(cache_read(fixture->cache, parts.generation, 1, "1", 0, 2 * CACHE_BLOCK_SIZE,
+                               slices, &want, NULL),
+                    ==, CACHE_FOUND);
+    bytes = fixture_join(slices);
+    g_assert_cmpuint(g_bytes_get_size(bytes), ==, 2 * CACHE_BLOCK_SIZE);
+}
+
 /* Which only one that is decoded as a whole can tell then. */
 static void test_part_of_another_length(Fixture *fixture, gconstpointer data)
 {
@@ -391,6 +484,59 @@ static void test_made(Fixture *fixture, gconstpointer data)
     fixture_expect_news(fixture, "");
 }
 
+/* Beyond its end there is nothing to be made. */
+static void test_read_beyond_what_is_made(Fixture *fixture, gconstpointer data)
+{
+    Parts parts = set_up(fixture);
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    guint64 want;
+
+    put(&parts, 1, "text", 0, 7, TRUE);
+    for (guint block = 0; block < 3; block++)
+        g_assert_cmpint(cache_read(fixture->cache, parts.generation, 1, "text",
+                                   (guint64)block * CACHE_BLOCK_SIZE + 7, 10, slices, &want, NULL),
+                        ==, CACHE_FOUND);
+    g_assert_cmpuint(slices->len, ==, 0);
+}
+
+/* No file may grow beyond @size; RLIM_INFINITY lifts it. */
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+    limit.rlim_cur = MIN(size, limit.rlim_max);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+}
+
+/* Where nothing can be written, what was made is found as long as it is held in memory. */
+static void test_made_without_a_disk(Fixture *fixture, gconstpointer data)
+{
+    Parts parts = set_up(fixture);
+    guint64 size;
+
+    limit_files(0);
+    put(&parts, 1, "text", 0, CACHE_BLOCK_SIZE, FALSE);
+    g_assert_cmpint(size_of(&parts, 1, "text", &size), ==, CACHE_WAIT);
+    put(&parts, 1, "text", 1, 7, TRUE);
+    g_assert_cmpint(size_of(&parts, 1, "text", &size), ==, CACHE_FOUND);
+    g_assert_cmpuint(size, ==, CACHE_BLOCK_SIZE + 7);
+    g_assert_true(cache_has(fixture->cache, parts.generation, 1, "text", 0, G_MAXSIZE));
+    limit_files(RLIM_INFINITY);
+}
+
+/* Half of it was made before the end of an earlier mount. */
+static void test_half_made(Fixture *fixture, gconstpointer data)
+{
+    Parts parts = set_up(fixture);
+
+    put(&parts, 1, "text", 0, CACHE_BLOCK_SIZE, FALSE);
+    g_assert_false(cache_has(fixture->cache, parts.generation, 1, "text", 0, 1));
+    put(&parts, 1, "text", 1, 0, TRUE);
+    g_assert_true(cache_has(fixture->cache, parts.generation, 1, "text", 0, 1));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -399,15 +545,24 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/parts/tree/useless", test_useless_tree);
     FIXTURE_TEST("/parts/tree/here", test_tree_of_what_is_here);
     FIXTURE_TEST("/parts/tree/another-shape", test_tree_of_another_shape);
+    FIXTURE_TEST("/parts/tree/late", test_tree_comes_late);
     FIXTURE_TEST("/parts/tree/many", test_many_trees);
     FIXTURE_TEST("/parts/measures/told", test_measures);
     FIXTURE_TEST("/parts/measures/none", test_nothing_to_measure_by);
     FIXTURE_TEST("/parts/measures/here", test_measured_by_what_is_here);
+    FIXTURE_TEST("/parts/measures/first", test_measured_first_by_the_message);
+    FIXTURE_TEST("/parts/measures/server-only", test_size_that_only_the_server_tells);
+    FIXTURE_TEST("/parts/measures/corrected", test_sizes_corrected_by_the_message);
     FIXTURE_TEST("/parts/sections/here", test_sections_of_what_is_here);
     FIXTURE_TEST("/parts/sections/place", test_place_is_found_first);
     FIXTURE_TEST("/parts/sections/size", test_size_by_what_came);
+    FIXTURE_TEST("/parts/sections/whole-blocks", test_section_ends_with_a_block);
+    FIXTURE_TEST("/parts/sections/partly-here", test_part_of_a_section_is_here);
     FIXTURE_TEST("/parts/sections/another-length", test_part_of_another_length);
     FIXTURE_TEST("/parts/sections/longest", test_longest_section);
-    FIXTURE_TEST("/parts/made", test_made);
+    FIXTURE_TEST("/parts/made/waits", test_made);
+    FIXTURE_TEST("/parts/made/beyond", test_read_beyond_what_is_made);
+    FIXTURE_TEST("/parts/made/no-disk", test_made_without_a_disk);
+    FIXTURE_TEST("/parts/made/half", test_half_made);
     return g_test_run();
 }

@@ -147,6 +147,35 @@ static void test_deadline(Fixture *fixture, gconstpointer data)
     g_clear_error(&waker.error);
 }
 
+/* What is being made ends when what it waits for does. */
+static void test_no_deadline_of_what_is_made(Fixture *fixture, gconstpointer data)
+{
+    Waker slow = {0}, stuck = {0};
+    guint32 box, generation;
+    guint64 made, block;
+
+    fixture->options.timeout_s = 1;
+    fixture_reopen(fixture);
+    box = fixture_put_inbox(fixture, 1, 100);
+    generation = fixture_generation(fixture, box);
+    g_assert_cmpint(cache_section_size(fixture->cache, generation, 1, "text", &block, &made, NULL),
+                    ==, CACHE_WAIT);
+    cache_wait(fixture->cache, made, waker_wake, &slow);
+    cache_want_take(fixture->cache, made);
+    g_assert_cmpint(fixture_read(fixture, box, 1, 0, 10, NULL, &block), ==, CACHE_WAIT);
+    cache_wait(fixture->cache, block, waker_wake, &stuck);
+    while (!stuck.n)
+        g_main_context_iteration(NULL, TRUE);
+    fixture_settle();
+    g_assert_cmpuint(slow.n, ==, 0);
+    cache_want_put_back(fixture->cache, made);
+    while (!slow.n)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_error(slow.error, MAIL_ERROR, MAIL_ERROR_TIMEOUT);
+    g_clear_error(&slow.error);
+    g_clear_error(&stuck.error);
+}
+
 static CacheAnswer find(Fixture *fixture, guint32 box, guint32 uid, GError **error)
 {
     CacheMessage message;
@@ -345,6 +374,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/wants/put-back", test_put_back);
     FIXTURE_TEST("/cache/wants/deadline", test_deadline);
     FIXTURE_TEST("/cache/wants/in-vain", test_in_vain);
+    FIXTURE_TEST("/cache/wants/made", test_no_deadline_of_what_is_made);
     FIXTURE_TEST("/cache/wants/in-vain-but-coming", test_in_vain_but_coming);
     FIXTURE_TEST("/cache/wants/long-timeout", test_long_timeout);
     FIXTURE_TEST("/cache/wants/offline", test_offline);
