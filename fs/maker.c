@@ -9,13 +9,14 @@
 #include "fs/recipe.h"
 
 #define READ_LEN   ((gsize)2 * CACHE_BLOCK_SIZE)
-#define STEPS_MAX  8 /* in one turn of the main loop, for one job */
-#define PARSES_MAX 2
+#define PARSES_MAX 8 /* most of the time they wait */
 
 struct FsMaker {
     Cache *cache;
     GQueue jobs;   /* Job */
+    GQueue able;   /* those that do not wait */
     GQueue parses; /* Parsing */
+    guint turn_source;
 };
 
 typedef struct {
@@ -31,18 +32,16 @@ typedef struct {
     GByteArray *out;     /* what is not stored yet */
     gboolean is_begun;   /* something was put out */
     guint32 n_blocks;
-    guint64 ticket;
-    guint source;
-    GList link;
+    guint64 ticket; /* while it waits */
+    GList link, able_link;
 } Job;
-
-static gboolean on_turn(gpointer job);
 
 static void job_free(Job *job)
 {
     if (job->ticket)
         cache_wait_cancel(job->maker->cache, job->ticket);
-    g_clear_handle_id(&job->source, g_source_remove);
+    else
+        g_queue_unlink(&job->maker->able, &job->able_link);
     g_queue_unlink(&job->maker->jobs, &job->link);
     mime_reader_free(job->reader);
     fs_recipe_free(job->recipe);
@@ -51,19 +50,25 @@ static void job_free(Job *job)
     g_free(job);
 }
 
-/* --- how a step ends --- */
+/* --- turns: a step of one job in each of the main loop's --- */
 
-typedef enum {
-    GOES_ON,
-    WAITS,
-    ENDED, /* the job is freed */
-} Progress;
+static gboolean on_turn(gpointer maker);
 
-static Progress end_job(Job *job, const GError *error)
+static void enable(Job *job)
+{
+    FsMaker *maker = job->maker;
+
+    g_queue_push_tail_link(&maker->able, &job->able_link);
+    if (!maker->turn_source)
+        maker->turn_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_turn, maker, NULL);
+}
+
+/* --- how a step ends, if the job does not just go on --- */
+
+static void end_job(Job *job, const GError *error)
 {
     cache_want_done(job->maker->cache, job->want, error);
     job_free(job);
-    return ENDED;
 }
 
 static void on_wake(const GError *error, gpointer data)
@@ -71,26 +76,25 @@ static void on_wake(const GError *error, gpointer data)
     Job *job = data;
 
     job->ticket = 0;
+    enable(job);
     if (error)
         end_job(job, error);
-    else
-        on_turn(job);
 }
 
 /* The cache did not find all. */
-static Progress conclude(Job *job, CacheAnswer answer, guint64 want, const GError *error)
+static void conclude(Job *job, CacheAnswer answer, guint64 want, const GError *error)
 {
     g_autoptr(GError) gone = NULL;
 
     if (answer == CACHE_WAIT) {
+        g_queue_unlink(&job->maker->able, &job->able_link);
         job->ticket = cache_wait(job->maker->cache, want, on_wake, job);
-        return WAITS;
+        return;
     }
-    if (answer == CACHE_FAILED)
-        return end_job(job, error);
-    gone =
-        g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "the message or the part is not there any more");
-    return end_job(job, gone);
+    if (answer == CACHE_ABSENT)
+        gone = g_error_new(MAIL_ERROR, MAIL_ERROR_GONE,
+                           "the message or the part is not there any more");
+    end_job(job, gone ? gone : error);
 }
 
 /* --- what comes out --- */
@@ -103,7 +107,6 @@ static void put_block(Job *job, gsize len, gboolean is_end)
                     bytes, is_end);
     if (len)
         g_byte_array_remove_range(job->out, 0, (guint)len);
-    cache_want_renew(job->maker->cache, job->want);
 }
 
 /* Stores the blocks that are full; an end may still come. */
@@ -141,7 +144,7 @@ static void check_size(Job *job, guint64 size)
                           MAIL_PART_IRREGULAR, NULL);
 }
 
-static Progress finish(Job *job)
+static void finish(Job *job)
 {
     g_autoptr(GError) error = NULL;
 
@@ -149,14 +152,14 @@ static Progress finish(Job *job)
     put_full_blocks(job);
     check_size(job, (guint64)job->n_blocks * CACHE_BLOCK_SIZE + job->out->len);
     put_block(job, job->out->len, TRUE);
-    if (!cache_has(job->maker->cache, job->generation, job->uid, job->section, 0, 1))
+    if (!cache_has(job->maker->cache, job->generation, job->uid, job->section, 0, G_MAXSIZE))
         error = g_error_new(MAIL_ERROR, MAIL_ERROR_LOCAL, "keep it: the cache has no room for it");
-    return end_job(job, error);
+    end_job(job, error);
 }
 
 /* --- what goes in --- */
 
-static Progress begin(Job *job)
+static void begin(Job *job)
 {
     Cache *cache = job->maker->cache;
     g_autoptr(MailEnvelope) envelope = NULL;
@@ -165,17 +168,20 @@ static Progress begin(Job *job)
     MailPart *root;
     CacheAnswer answer = cache_tree(cache, job->generation, job->uid, &root, &want, &error);
 
-    if (answer != CACHE_FOUND)
-        return conclude(job, answer, want, error);
+    if (answer != CACHE_FOUND) {
+        conclude(job, answer, want, error);
+        return;
+    }
     envelope = cache_dup_envelope(cache, job->generation, job->uid);
     job->recipe = fs_recipe_new(job->section, root, envelope);
-    if (!job->recipe)
-        return conclude(job, CACHE_ABSENT, 0, NULL);
+    if (!job->recipe) {
+        conclude(job, CACHE_ABSENT, 0, NULL);
+        return;
+    }
     put_out(job, job->recipe->before);
-    return GOES_ON;
 }
 
-static Progress begin_ingredient(Job *job, const FsIngredient *ingredient)
+static void begin_ingredient(Job *job, const FsIngredient *ingredient)
 {
     MailPart *root, *part;
     g_autoptr(GError) error = NULL;
@@ -183,14 +189,17 @@ static Progress begin_ingredient(Job *job, const FsIngredient *ingredient)
     CacheAnswer answer =
         cache_tree(job->maker->cache, job->generation, job->uid, &root, &want, &error);
 
-    if (answer != CACHE_FOUND)
-        return conclude(job, answer, want, error);
+    if (answer != CACHE_FOUND) {
+        conclude(job, answer, want, error);
+        return;
+    }
     part = mail_part_nth(root, ingredient->nth);
-    if (!part)
-        return conclude(job, CACHE_ABSENT, 0, NULL);
+    if (!part) {
+        conclude(job, CACHE_ABSENT, 0, NULL);
+        return;
+    }
     job->reader = mime_reader_new(part, ingredient->form);
     space(job);
-    return GOES_ON;
 }
 
 static void end_ingredient(Job *job, const FsIngredient *ingredient)
@@ -228,7 +237,7 @@ static gsize take(Job *job, const FsIngredient *ingredient, const GPtrArray *sli
     return all;
 }
 
-static Progress read_some(Job *job, const FsIngredient *ingredient)
+static void read_some(Job *job, const FsIngredient *ingredient)
 {
     g_autoptr(GPtrArray) slices = cache_slices_new();
     g_autoptr(GError) error = NULL;
@@ -238,41 +247,46 @@ static Progress read_some(Job *job, const FsIngredient *ingredient)
                    READ_LEN, slices, &want, &error);
     gsize len;
 
-    if (answer != CACHE_FOUND)
-        return conclude(job, answer, want, error);
+    if (answer != CACHE_FOUND) {
+        conclude(job, answer, want, error);
+        return;
+    }
     len = take(job, ingredient, slices);
     job->offset += len;
     if (len < READ_LEN)
         end_ingredient(job, ingredient);
     put_full_blocks(job);
-    return GOES_ON;
 }
 
-static Progress step(Job *job)
+static void step(Job *job)
 {
-    const FsIngredient *ingredient;
+    const FsIngredient *ingredient = NULL;
 
+    if (job->recipe && job->nth < job->recipe->ingredients->len)
+        ingredient = &g_array_index(job->recipe->ingredients, FsIngredient, job->nth);
     if (!job->recipe)
-        return begin(job);
-    if (job->nth >= job->recipe->ingredients->len)
-        return finish(job);
-    ingredient = &g_array_index(job->recipe->ingredients, FsIngredient, job->nth);
-    if (!ingredient->is_header && !job->reader)
-        return begin_ingredient(job, ingredient);
-    return read_some(job, ingredient);
+        begin(job);
+    else if (!ingredient)
+        finish(job);
+    else if (!ingredient->is_header && !job->reader)
+        begin_ingredient(job, ingredient);
+    else
+        read_some(job, ingredient);
 }
 
 static gboolean on_turn(gpointer data)
 {
-    Job *job = data;
-    Progress progress = GOES_ON;
+    FsMaker *maker = data;
+    Job *job = g_queue_peek_head(&maker->able);
 
-    job->source = 0;
-    for (guint i = 0; i < STEPS_MAX && progress == GOES_ON; i++)
-        progress = step(job);
-    if (progress == GOES_ON)
-        job->source = g_idle_add_full(G_PRIORITY_DEFAULT, on_turn, job, NULL);
-    return G_SOURCE_REMOVE;
+    if (!job) {
+        maker->turn_source = 0;
+        return G_SOURCE_REMOVE;
+    }
+    g_queue_unlink(&maker->able, &job->able_link);
+    g_queue_push_tail_link(&maker->able, &job->able_link);
+    step(job);
+    return G_SOURCE_CONTINUE;
 }
 
 static void start_job(FsMaker *maker, const CacheWant *want)
@@ -286,10 +300,10 @@ static void start_job(FsMaker *maker, const CacheWant *want)
     job->section = want->section;
     job->header = g_byte_array_new();
     job->out = g_byte_array_new();
-    job->link.data = job;
+    job->link.data = job->able_link.data = job;
     g_queue_push_tail_link(&maker->jobs, &job->link);
     cache_want_take(maker->cache, want->id);
-    on_turn(job);
+    enable(job);
 }
 
 /* --- trees --- */
@@ -323,13 +337,6 @@ static void on_parsed(MailPart *root, const GError *error, gpointer data)
     look(maker);
 }
 
-static void on_parse_renews(gpointer data)
-{
-    Parsing *parsing = data;
-
-    cache_want_renew(parsing->maker->cache, parsing->want);
-}
-
 static void start_parse(FsMaker *maker, const CacheWant *want)
 {
     Parsing *parsing = g_new0(Parsing, 1);
@@ -341,15 +348,14 @@ static void start_parse(FsMaker *maker, const CacheWant *want)
     parsing->link.data = parsing;
     g_queue_push_tail_link(&maker->parses, &parsing->link);
     cache_want_take(maker->cache, want->id);
-    parsing->parse = fs_parse_new(maker->cache, want->generation, want->uid, on_parse_renews,
-                                  on_parsed, parsing);
+    parsing->parse = fs_parse_new(maker->cache, want->generation, want->uid, on_parsed, parsing);
 }
 
 /* --- wants --- */
 
 static const CacheWant *next_want(FsMaker *maker)
 {
-    for (GList *link = cache_wants(maker->cache)->head; link; link = link->next) {
+    for (GList *link = cache_maker_wants(maker->cache)->head; link; link = link->next) {
         const CacheWant *want = link->data;
 
         if (!want->is_taken &&
@@ -401,9 +407,14 @@ void fs_maker_free(FsMaker *maker)
     if (!maker)
         return;
     cache_set_maker(maker->cache, NULL, NULL);
-    while (maker->jobs.head)
+    while (maker->jobs.head) {
+        cache_want_put_back(maker->cache, ((Job *)maker->jobs.head->data)->want);
         job_free(maker->jobs.head->data);
-    while (maker->parses.head)
+    }
+    while (maker->parses.head) {
+        cache_want_put_back(maker->cache, ((Parsing *)maker->parses.head->data)->want);
         parsing_free(maker->parses.head->data);
+    }
+    g_clear_handle_id(&maker->turn_source, g_source_remove);
     g_free(maker);
 }

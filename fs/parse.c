@@ -12,7 +12,6 @@ struct FsParse {
     Cache *cache;
     guint32 generation, uid;
     guint64 size;
-    void (*renews)(gpointer data);
     void (*done)(MailPart *root, const GError *error, gpointer data);
     gpointer data;
     guint64 ticket;
@@ -169,13 +168,30 @@ static void end(FsParse *parse, const GError *error)
     parse->done(error ? NULL : g_steal_pointer(&parse->root), reason, parse->data);
 }
 
+static void go_on(FsParse *parse);
+
+/* Whether its blocks told another size than the one by which it was parsed. */
+static gboolean has_another_size(const FsParse *parse)
+{
+    CacheMessage message;
+
+    return cache_get_message(parse->cache, parse->generation, parse->uid, &message) &&
+           message.size != parse->size;
+}
+
 static gboolean on_ended(gpointer data)
 {
     FsParse *parse = data;
 
     g_thread_join(g_steal_pointer(&parse->thread));
     parse->source = 0;
-    end(parse, parse->error);
+    if (parse->error || !has_another_size(parse)) {
+        end(parse, parse->error);
+        return G_SOURCE_REMOVE;
+    }
+    g_clear_pointer(&parse->root, mail_part_free);
+    g_clear_pointer(&parse->held, g_bytes_unref);
+    go_on(parse);
     return G_SOURCE_REMOVE;
 }
 
@@ -202,14 +218,11 @@ static void fail(FsParse *parse, const GError *error)
         end(parse, parse->error);
 }
 
-static void go_on(FsParse *parse);
-
 static void on_wake(const GError *error, gpointer data)
 {
     FsParse *parse = data;
 
     parse->ticket = 0;
-    parse->renews(parse->data);
     if (error)
         fail(parse, error);
     else
@@ -279,7 +292,7 @@ static gboolean on_begin(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-FsParse *fs_parse_new(Cache *cache, guint32 generation, guint32 uid, void (*renews)(gpointer data),
+FsParse *fs_parse_new(Cache *cache, guint32 generation, guint32 uid,
                       void (*done)(MailPart *root, const GError *error, gpointer data),
                       gpointer data)
 {
@@ -288,7 +301,6 @@ FsParse *fs_parse_new(Cache *cache, guint32 generation, guint32 uid, void (*rene
     parse->cache = cache;
     parse->generation = generation;
     parse->uid = uid;
-    parse->renews = renews;
     parse->done = done;
     parse->data = data;
     g_mutex_init(&parse->mutex);

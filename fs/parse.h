@@ -10,9 +10,9 @@
 
 typedef struct FsParse FsParse;
 
-/* Begins.  @renews is called when something has come; @done once, from the main loop: the tree is
- * the callee's, or NULL with the reason.  Neither before this returns. */
-FsParse *fs_parse_new(Cache *cache, guint32 generation, guint32 uid, void (*renews)(gpointer data),
+/* Begins.  @done is called once, from the main loop and not before this returns: the tree is the
+ * callee's, or NULL with the reason. */
+FsParse *fs_parse_new(Cache *cache, guint32 generation, guint32 uid,
                       void (*done)(MailPart *root, const GError *error, gpointer data),
                       gpointer data);
 /* Ends it if need be. */

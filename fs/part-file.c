@@ -6,9 +6,8 @@
 #include "fs/views.h"
 #include "mime/mime.h"
 
-#define EXPECTED_MAX                                                                               \
-    64 /* parts of a directory whose sizes are wanted before they are asked for                    \
-        */
+/* Parts whose sizes are wanted before they are asked for: of a directory, and of all. */
+#define EXPECTED_MAX 64
 
 /* How the octets of a part's file come about. */
 typedef enum {
@@ -140,6 +139,8 @@ void fs_parts_expect(Fs *fs, FsNode dir, const GPtrArray *parts)
         const MailPart *part = parts->pdata[i];
         g_autofree char *section = fs_section_file(part);
 
+        if (cache_maker_wants(fs->cache)->length >= EXPECTED_MAX)
+            return;
         if (!part->parts && way_of(part) == MADE)
             cache_section_size(fs->cache, dir.number, dir.uid, section, &size, &want, NULL);
     }
@@ -233,18 +234,28 @@ static CacheAnswer part_read(FsRequest *request, FsNode node, guint64 offset, gs
     }
 }
 
+static gboolean is_part_here(Fs *fs, FsNode node, const MailPart *part, guint64 offset, gsize size)
+{
+    switch (way_of(part)) {
+    case AS_IT_IS: return cache_has(fs->cache, node.number, node.uid, part->section, offset, size);
+    case BY_BASE64:
+        if (size && offset < part->base64.size)
+            find_encoded(&part->base64, offset, MIN(offset + size, part->base64.size), &offset,
+                         &size);
+        return cache_has(fs->cache, node.number, node.uid, part->section, offset, size);
+    case UNMEASURED: return FALSE;
+    default:
+        /* Of all of it. */
+        return has_made(fs, node, part) ||
+               cache_has(fs->cache, node.number, node.uid, part->section, 0, G_MAXSIZE);
+    }
+}
+
 static gboolean part_is_here(Fs *fs, FsNode node, guint64 offset, gsize size)
 {
     const MailPart *part = peek(fs, node);
-    gsize len = size;
 
-    if (!part)
-        return FALSE;
-    if (way_of(part) == BY_BASE64 && offset < part->base64.size)
-        find_encoded(&part->base64, offset, MIN(offset + size, part->base64.size), &offset, &len);
-    else if (way_of(part) >= SIZED && has_made(fs, node, part))
-        return TRUE;
-    return cache_has(fs->cache, node.number, node.uid, part->section, offset, len);
+    return (part && is_part_here(fs, node, part, offset, size)) || fs_has_message(fs, node);
 }
 
 const FsView fs_view_part = {
@@ -295,7 +306,7 @@ static CacheAnswer header_attr(FsRequest *request, FsNode node, struct stat *att
     return answer;
 }
 
-static gboolean header_is_here(Fs *fs, FsNode node, guint64 offset, gsize size)
+static gboolean has_header(Fs *fs, FsNode node, guint64 offset, gsize size)
 {
     MailPart *root = cache_known_tree(fs->cache, node.number, node.uid);
     const MailPart *part = root ? mail_part_nth(root, node.part) : NULL;
@@ -304,9 +315,14 @@ static gboolean header_is_here(Fs *fs, FsNode node, guint64 offset, gsize size)
     return section && cache_has(fs->cache, node.number, node.uid, section, offset, size);
 }
 
+static gboolean header_is_here(Fs *fs, FsNode node, guint64 offset, gsize size)
+{
+    return has_header(fs, node, offset, size) || fs_has_message(fs, node);
+}
+
 static gboolean header_knows_attr(Fs *fs, FsNode node)
 {
-    return header_is_here(fs, node, 0, 1);
+    return has_header(fs, node, 0, 1);
 }
 
 static CacheAnswer header_read(FsRequest *request, FsNode node, guint64 offset, gsize size,

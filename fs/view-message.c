@@ -13,6 +13,11 @@ gboolean fs_message_times(Fs *fs, FsNode node, struct stat *attr)
     return TRUE;
 }
 
+gboolean fs_has_message(Fs *fs, FsNode node)
+{
+    return cache_has(fs->cache, node.number, node.uid, "", 0, G_MAXSIZE);
+}
+
 void fs_open_kept(FsRequest *request, struct fuse_file_info *fi)
 {
     fi->keep_cache = 1;

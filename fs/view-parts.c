@@ -27,10 +27,49 @@ static void add_level(MailPart *part, GPtrArray *level)
         add_level(part->parts->pdata[i], level);
 }
 
-/* The root of the message that @dir is, and what is in it (MailPart, borrowed; *ret_level is new).
- */
-static CacheAnswer find_level(FsRequest *request, FsNode dir, MailPart **ret_root,
-                              GPtrArray **ret_level)
+/* New; the parts (MailPart) are borrowed. */
+static GPtrArray *new_level(MailPart *root)
+{
+    GPtrArray *level = g_ptr_array_new();
+
+    add_level(root, level);
+    return level;
+}
+
+/* Which of the parts of @part, a multipart, begins last of those that do so at @nth or before. */
+static guint last_begun(const MailPart *part, guint nth)
+{
+    guint begun = 0, end = part->parts->len;
+
+    while (begun + 1 < end) {
+        guint middle = begun + (end - begun) / 2;
+        const MailPart *child = part->parts->pdata[middle];
+
+        if (child->nth <= nth)
+            begun = middle;
+        else
+            end = middle;
+    }
+    return begun;
+}
+
+/* The first of the level that is part @nth or a later one, found without looking at those before
+ * it; or NULL. */
+static MailPart *find_from(MailPart *part, guint nth)
+{
+    MailPart *found = NULL;
+
+    if (!mail_part_is_multipart(part))
+        return part->nth >= nth ? part : NULL;
+    if (!part->parts)
+        return NULL;
+    for (guint i = last_begun(part, nth); !found && i < part->parts->len; i++)
+        found = find_from(part->parts->pdata[i], nth);
+    return found;
+}
+
+/* The root of the message that @dir is. */
+static CacheAnswer find_root(FsRequest *request, FsNode dir, MailPart **ret_root)
 {
     MailPart *tree, *part;
     CacheAnswer answer = fs_part(request, dir, &tree, &part);
@@ -40,8 +79,6 @@ static CacheAnswer find_level(FsRequest *request, FsNode dir, MailPart **ret_roo
     if (dir.kind == FS_KIND_PART_DIR && !mail_part_is_message(part))
         return CACHE_ABSENT;
     *ret_root = dir.kind == FS_KIND_PART_DIR ? part->parts->pdata[0] : tree;
-    *ret_level = g_ptr_array_new();
-    add_level(*ret_root, *ret_level);
     return CACHE_FOUND;
 }
 
@@ -73,7 +110,7 @@ static CacheAnswer parts_lookup(FsRequest *request, FsNode dir, const char *name
 
     if (name[0] == '.')
         return CACHE_ABSENT;
-    answer = find_level(request, dir, &root, &level);
+    answer = find_root(request, dir, &root);
     if (answer != CACHE_FOUND)
         return answer;
     if (g_str_equal(name, HEADER_NAME)) {
@@ -84,6 +121,7 @@ static CacheAnswer parts_lookup(FsRequest *request, FsNode dir, const char *name
         *ret_child = child(dir, FS_KIND_PART_WHOLE, dir.part);
         return found(request, *ret_child);
     }
+    level = new_level(root);
     for (guint i = 0; i < level->len; i++) {
         const MailPart *part = level->pdata[i];
         g_autofree char *there = g_str_has_prefix(name, part->section) ? fs_part_name(part) : NULL;
@@ -120,13 +158,14 @@ static CacheAnswer tell(FsRequest *request, FsNode node, guint64 cookie, const c
 
 static CacheAnswer parts_next(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
 {
-    g_autoptr(GPtrArray) level = NULL;
-    MailPart *root;
-    CacheAnswer answer = find_level(request, dir, &root, &level);
+    MailPart *root, *part;
+    CacheAnswer answer = find_root(request, dir, &root);
 
     if (answer != CACHE_FOUND)
         return answer;
     if (cookie < COOKIE_HEADER) {
+        g_autoptr(GPtrArray) level = new_level(root);
+
         fs_parts_expect(request->fs, dir, level);
         return tell(request, child(dir, FS_KIND_PART_HEADER, root->nth), COOKIE_HEADER, HEADER_NAME,
                     ret_entry);
@@ -134,13 +173,9 @@ static CacheAnswer parts_next(FsRequest *request, FsNode dir, guint64 cookie, Fs
     if (cookie < COOKIE_WHOLE && dir.kind == FS_KIND_PART_DIR)
         return tell(request, child(dir, FS_KIND_PART_WHOLE, dir.part), COOKIE_WHOLE, WHOLE_NAME,
                     ret_entry);
-    for (guint i = 0; i < level->len; i++) {
-        const MailPart *part = level->pdata[i];
-
-        if (COOKIE_PARTS + part->nth > cookie)
-            return tell_part(request, dir, part, ret_entry);
-    }
-    return CACHE_ABSENT;
+    cookie = MIN(cookie, COOKIE_PARTS + MAIL_PARTS_MAX);
+    part = find_from(root, cookie < COOKIE_PARTS ? 0 : (guint)(cookie - COOKIE_PARTS) + 1);
+    return part ? tell_part(request, dir, part, ret_entry) : CACHE_ABSENT;
 }
 
 /* --- the directory itself --- */

@@ -31,7 +31,8 @@ static CacheAnswer text_read(FsRequest *request, FsNode node, guint64 offset, gs
 
 static gboolean text_is_here(Fs *fs, FsNode node, guint64 offset, gsize size)
 {
-    return cache_has(fs->cache, node.number, node.uid, FS_SECTION_TEXT, offset, size);
+    return cache_has(fs->cache, node.number, node.uid, FS_SECTION_TEXT, offset, size) ||
+           fs_has_message(fs, node);
 }
 
 const FsView fs_view_text = {

@@ -83,6 +83,8 @@ extern const FsView fs_view_control, fs_view_status;
 void fs_open_kept(FsRequest *request, struct fuse_file_info *fi);
 /* The times of a message; FALSE when it is gone. */
 gboolean fs_message_times(Fs *fs, FsNode node, struct stat *attr);
+/* Whether all of it is here: what is made of it needs no network. */
+gboolean fs_has_message(Fs *fs, FsNode node);
 
 extern const FsView fs_view_message, fs_view_text;
 

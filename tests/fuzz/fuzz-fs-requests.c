@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mime/mime.h"
+#include "tests/unit/fs/letter.h"
 #include "tests/unit/fs/mount.h"
 
 #include "tests/fuzz/fuzz.h"
 
-/* Each request is four bytes (opcode, kind, number and UID of the node), one of the length of its
- * body, and the body. */
+/* Each request is four bytes (opcode, kind, number, and UID and part of the node), one of the
+ * length of its body, and the body. */
 #define HEAD_LEN 5
 
 static Mount mount;
@@ -36,7 +38,10 @@ static void ensure_mount(void)
         end_mount();
     else
         atexit(end_mount);
+    mime_init();
     mount_set_up(&mount, NULL);
+    fakebackend_add_raw(mount.backend, mount.inbox, 4, letter_of_all_kinds());
+    fakebackend_add_raw(mount.backend, mount.inbox, 5, letter_of_all_kinds())->tells_no_tree = TRUE;
     (void)mount_ino(&mount, "INBOX/u2.eml");
     mount.kernel->is_hostile = TRUE;
     is_set_up = TRUE;
@@ -44,7 +49,7 @@ static void ensure_mount(void)
 
 static void send_request(const uint8_t *head, const uint8_t *body, gsize len)
 {
-    const FsNode node = {(FsKind)head[1], head[2], head[3], head[3] % 4};
+    const FsNode node = {(FsKind)head[1], head[2], head[3] & 15, head[3] >> 4};
     guint8 message[sizeof(struct fuse_in_header) + G_MAXUINT8] = {0};
     const struct fuse_in_header in = {
         .len = (guint32)(sizeof in + len),
@@ -60,6 +65,12 @@ static void send_request(const uint8_t *head, const uint8_t *body, gsize len)
     fakekernel_settle(mount.kernel);
 }
 
+/* Threads that parse may still be at work. */
+static gboolean is_idle(gpointer data)
+{
+    return mount.fs->parked.length == 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ensure_mount();
@@ -70,6 +81,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         data += HEAD_LEN + len;
         size -= HEAD_LEN + len;
     }
-    g_assert_cmpuint(mount.fs->parked.length, ==, 0);
+    fakekernel_run_until(mount.kernel, is_idle, NULL);
     return 0;
 }

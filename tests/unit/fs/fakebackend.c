@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "mime/mime.h"
+
+#define EDGE 256        /* octets at the ends of base64 by which it is measured */
 #define DATE 1771165800 /* 2026-02-15 14:30 */
 
 static void on_wants_changed(gpointer data)
@@ -87,18 +90,26 @@ guint32 fakebackend_box(FakeBackend *backend, const char *path)
 
 /* --- messages --- */
 
+static void message_free(gpointer data)
+{
+    FakeMessage *message = data;
+
+    g_clear_pointer(&message->raw, g_bytes_unref);
+    g_free(message);
+}
+
 static GPtrArray *messages_of(FakeBackend *backend, guint32 box)
 {
     GPtrArray *messages = g_hash_table_lookup(backend->messages, GUINT_TO_POINTER(box));
 
     if (!messages) {
-        messages = g_ptr_array_new_with_free_func(g_free);
+        messages = g_ptr_array_new_with_free_func(message_free);
         g_hash_table_insert(backend->messages, GUINT_TO_POINTER(box), messages);
     }
     return messages;
 }
 
-static FakeMessage *find_message(FakeBackend *backend, guint32 box, guint32 uid)
+FakeMessage *fakebackend_message(FakeBackend *backend, guint32 box, guint32 uid)
 {
     const GPtrArray *messages = messages_of(backend, box);
 
@@ -128,6 +139,15 @@ FakeMessage *fakebackend_add(FakeBackend *backend, guint32 box, guint32 uid)
     return message;
 }
 
+FakeMessage *fakebackend_add_raw(FakeBackend *backend, guint32 box, guint32 uid, GBytes *raw)
+{
+    FakeMessage *message = fakebackend_add(backend, box, uid);
+
+    message->raw = raw;
+    message->size = message->size_told = g_bytes_get_size(raw);
+    return message;
+}
+
 static MailSet *set_of(guint32 uid)
 {
     MailSet *set = mail_set_new();
@@ -146,7 +166,7 @@ void fakebackend_deliver(FakeBackend *backend, guint32 box, guint32 uid)
 
 void fakebackend_set_flags(FakeBackend *backend, guint32 box, guint32 uid, MailFlags flags)
 {
-    find_message(backend, box, uid)->flags = flags;
+    fakebackend_message(backend, box, uid)->flags = flags;
     cache_put_flags(backend->cache, box, uid, flags);
 }
 
@@ -154,7 +174,8 @@ void fakebackend_expunge(FakeBackend *backend, guint32 box, guint32 uid)
 {
     g_autoptr(MailSet) uids = set_of(uid);
 
-    g_assert_true(g_ptr_array_remove(messages_of(backend, box), find_message(backend, box, uid)));
+    g_assert_true(
+        g_ptr_array_remove(messages_of(backend, box), fakebackend_message(backend, box, uid)));
     cache_put_gone(backend->cache, box, uids);
 }
 
@@ -221,20 +242,160 @@ void fakebackend_check_bytes(guint32 uid, guint64 offset, const guint8 *bytes, g
             g_error("message %u has a wrong byte at %" G_GUINT64_FORMAT, uid, offset + i);
 }
 
+static gssize read_raw(gpointer raw, guint64 offset, guint8 *bytes, gsize len)
+{
+    gsize size;
+    const guint8 *data = g_bytes_get_data(raw, &size);
+
+    len = offset < size ? MIN(len, size - (gsize)offset) : 0;
+    if (len)
+        memcpy(bytes, data + offset, len);
+    return (gssize)len;
+}
+
+static MailPart *parse(const FakeMessage *message)
+{
+    MailPart *root = mime_structure_parse(g_bytes_get_size(message->raw), read_raw, message->raw);
+
+    g_assert_nonnull(root);
+    mail_part_number(root);
+    return root;
+}
+
+/* The part that @section, without @word at its end, is. */
+static MailPart *part_of(MailPart *root, const char *section, const char *word)
+{
+    g_autofree char *number = g_strndup(section, strlen(section) - strlen(word));
+
+    return mail_part_of_section(root, number);
+}
+
+/* Where in the message @section lies; FALSE when there is no such section. */
+static gboolean find_section(MailPart *root, const char *section, guint64 *ret_off,
+                             guint64 *ret_len)
+{
+    const MailPart *part = root;
+    gboolean is_header = g_str_has_suffix(section, "HEADER");
+
+    if (!is_header)
+        part = mail_part_of_section(root, section);
+    else if (!g_str_equal(section, "HEADER"))
+        part = part_of(root, section, ".HEADER")->parts->pdata[0];
+    if (!part)
+        return FALSE;
+    *ret_off = is_header ? part->header_off : part->body_off;
+    *ret_len = is_header ? part->body_off - part->header_off : part->size;
+    return TRUE;
+}
+
+/* The octets of @section, or NULL; new. */
+static GBytes *section_of(const FakeMessage *message, const char *section)
+{
+    g_autoptr(MailPart) root = *section ? parse(message) : NULL;
+    guint64 off, len;
+
+    if (!root)
+        return g_bytes_ref(message->raw);
+    if (!find_section(root, section, &off, &len))
+        return NULL;
+    return g_bytes_new_from_bytes(message->raw, (gsize)off, (gsize)len);
+}
+
+static GBytes *made_up(const FakeMessage *message)
+{
+    guint8 *data = g_malloc(MAX(message->size, 1));
+
+    for (guint64 i = 0; i < message->size; i++)
+        data[i] = byte_at(message->uid, i);
+    return g_bytes_new_take(data, message->size);
+}
+
 static void put_block(FakeBackend *backend, const CacheWant *want)
 {
-    const FakeMessage *message = find_message(backend, want->box, want->uid);
-    guint64 start = (guint64)want->block * CACHE_BLOCK_SIZE;
-    guint64 left = message && message->size > start ? message->size - start : 0;
-    gsize len = MIN(left, CACHE_BLOCK_SIZE);
-    guint8 *data = g_malloc(CACHE_BLOCK_SIZE);
-    g_autoptr(GBytes) bytes = g_bytes_new_take(data, len);
+    const FakeMessage *message = fakebackend_message(backend, want->box, want->uid);
+    guint64 start = (guint64)want->block * CACHE_BLOCK_SIZE, size;
+    g_autoptr(GBytes) all = NULL, bytes = NULL;
 
-    for (gsize i = 0; i < len; i++)
-        data[i] = byte_at(want->uid, start + i);
-    if (message && start <= message->size)
-        cache_put_block(backend->cache, want->generation, want->uid, want->section, want->block,
-                        bytes, left <= CACHE_BLOCK_SIZE);
+    if (message)
+        all = message->raw ? section_of(message, want->section) : made_up(message);
+    size = all ? g_bytes_get_size(all) : 0;
+    if (!all || start > size)
+        return;
+    bytes = g_bytes_new_from_bytes(all, start, MIN(size - start, CACHE_BLOCK_SIZE));
+    cache_put_block(backend->cache, want->generation, want->uid, want->section, want->block, bytes,
+                    size - start <= CACHE_BLOCK_SIZE);
+}
+
+/* --- parts --- */
+
+static void forget_places(MailPart *part)
+{
+    part->has_offsets = FALSE;
+    part->header_off = part->body_off = 0;
+    for (guint i = 0; part->parts && i < part->parts->len; i++)
+        forget_places(part->parts->pdata[i]);
+}
+
+static void put_tree(FakeBackend *backend, const CacheWant *want)
+{
+    const FakeMessage *message = fakebackend_message(backend, want->box, want->uid);
+    MailPart *root = message && message->raw && !message->tells_no_tree ? parse(message) : NULL;
+
+    if (root)
+        forget_places(root);
+    cache_put_tree(backend->cache, want->generation, want->uid, root);
+}
+
+static guint64 decoded_size(const MailPart *part, const guint8 *bytes)
+{
+    g_autoptr(MimeDecoder) decoder = mime_decoder_new(part->encoding);
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    mime_decoder_take(decoder, bytes, part->size, out);
+    mime_decoder_end(decoder, out);
+    return out->len;
+}
+
+/* As far as its ends show. */
+static gboolean is_regular(const MailPart *part, const guint8 *bytes, MailBase64 *ret_layout)
+{
+    gsize edge = MIN(part->size, EDGE);
+    const guint8 *tail = bytes + part->size - edge;
+
+    return g_str_equal(part->encoding, "base64") &&
+           mime_base64_measure(bytes, edge, tail, edge, part->size, ret_layout) &&
+           mime_base64_fits(ret_layout, 0, bytes, edge) &&
+           mime_base64_fits(ret_layout, part->size - edge, tail, edge);
+}
+
+static void measure(FakeBackend *backend, const CacheWant *want, const FakeMessage *message,
+                    const MailPart *part)
+{
+    const guint8 *bytes = (const guint8 *)g_bytes_get_data(message->raw, NULL) + part->body_off;
+    MailBase64 base64 = {0};
+
+    for (guint i = 0; part->parts && i < part->parts->len; i++)
+        measure(backend, want, message, part->parts->pdata[i]);
+    if (!mail_part_can_be_measured(part))
+        return;
+    if (message->tells_sizes) {
+        base64.size = decoded_size(part, bytes) + message->sizes_are_too_large_by;
+        cache_put_measure(backend->cache, want->generation, want->uid, part->section,
+                          MAIL_PART_SIZED, &base64);
+    } else if (is_regular(part, bytes, &base64)) {
+        cache_put_measure(backend->cache, want->generation, want->uid, part->section,
+                          MAIL_PART_REGULAR, &base64);
+    }
+}
+
+static void put_measures(FakeBackend *backend, const CacheWant *want)
+{
+    const FakeMessage *message = fakebackend_message(backend, want->box, want->uid);
+    g_autoptr(MailPart) root = message && message->raw ? parse(message) : NULL;
+
+    if (root)
+        measure(backend, want, message, root);
+    cache_put_measured(backend->cache, want->generation, want->uid);
 }
 
 void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
@@ -248,12 +409,12 @@ void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
     case CACHE_WANT_LINES:
     case CACHE_WANT_LINE: put_lines(backend, want); break;
     case CACHE_WANT_BLOCK: put_block(backend, want); break;
-    case CACHE_WANT_TREE: cache_put_tree(backend->cache, want->generation, want->uid, NULL); break;
-    case CACHE_WANT_MEASURE: cache_put_measured(backend->cache, want->generation, want->uid); break;
+    case CACHE_WANT_TREE: put_tree(backend, want); break;
+    case CACHE_WANT_MEASURE: put_measures(backend, want); break;
     case CACHE_WANT_PARSE:
-    case CACHE_WANT_MADE: g_assert_not_reached();
+    case CACHE_WANT_MADE: g_assert_not_reached(); /* the maker's */
     }
-    if (want->kind == CACHE_WANT_LINE && !find_message(backend, want->box, want->uid)) {
+    if (want->kind == CACHE_WANT_LINE && !fakebackend_message(backend, want->box, want->uid)) {
         g_autoptr(GError) error =
             g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such message");
 
@@ -263,24 +424,12 @@ void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
     cache_want_done(backend->cache, id, NULL);
 }
 
-/* The oldest want that is not the maker's. */
-static const CacheWant *first_want(FakeBackend *backend)
-{
-    for (const GList *link = cache_wants(backend->cache)->head; link; link = link->next) {
-        const CacheWant *want = link->data;
-
-        if (want->kind != CACHE_WANT_PARSE && want->kind != CACHE_WANT_MADE)
-            return want;
-    }
-    return NULL;
-}
-
 void fakebackend_fulfil_all(FakeBackend *backend)
 {
-    const CacheWant *want;
+    const GQueue *wants = cache_wants(backend->cache);
 
-    while ((want = first_want(backend)))
-        fakebackend_fulfil(backend, want);
+    while (wants->head)
+        fakebackend_fulfil(backend, wants->head->data);
 }
 
 void fakebackend_fail_all(FakeBackend *backend, MailError code, const char *text)

@@ -12,6 +12,10 @@ typedef struct {
     guint64 size;      /* of what it is; 1000 + UID at first */
     guint64 size_told; /* in its line; the same at first */
     const char *from, *subject, *to;
+    GBytes *raw;            /* or NULL: see fakebackend_check_bytes() */
+    gboolean tells_no_tree; /* that is of use */
+    gboolean tells_sizes;   /* of what parts decode to; else base64 is measured by its ends */
+    guint64 sizes_are_too_large_by;
 } FakeMessage;
 
 typedef struct {
@@ -33,6 +37,10 @@ guint32 fakebackend_box(FakeBackend *backend, const char *path);
 
 /* What is there before anybody asks.  UIDs ascend. */
 FakeMessage *fakebackend_add(FakeBackend *backend, guint32 box, guint32 uid);
+/* One that is @raw (taken): the server finds sections and parts in it. */
+FakeMessage *fakebackend_add_raw(FakeBackend *backend, guint32 box, guint32 uid, GBytes *raw);
+/* NULL when there is none. */
+FakeMessage *fakebackend_message(FakeBackend *backend, guint32 box, guint32 uid);
 /* What happens while we look. */
 void fakebackend_deliver(FakeBackend *backend, guint32 box, guint32 uid);
 void fakebackend_set_flags(FakeBackend *backend, guint32 box, guint32 uid, MailFlags flags);

@@ -176,6 +176,35 @@ void fakekernel_init(FakeKernel *kernel)
 
 /* --- waiting --- */
 
+static gboolean on_give_up(gpointer data)
+{
+    g_error("what is waited for does not happen");
+    return G_SOURCE_REMOVE;
+}
+
+void fakekernel_run_until(FakeKernel *kernel, gboolean (*is_so)(gpointer data), gpointer data)
+{
+    guint give_up = g_timeout_add(GIVE_UP_MS, on_give_up, NULL);
+
+    take_messages(kernel);
+    while (!is_so(data)) {
+        g_main_context_iteration(NULL, TRUE);
+        take_messages(kernel);
+    }
+    g_source_remove(give_up);
+}
+
+static gboolean is_answered(gpointer request)
+{
+    return ((const Request *)request)->n_answers > 0;
+}
+
+gboolean fakekernel_is_answered(FakeKernel *kernel, guint64 unique)
+{
+    take_messages(kernel);
+    return is_answered(g_hash_table_lookup(kernel->requests, &unique));
+}
+
 const FakeAnswer *fakekernel_peek(FakeKernel *kernel, guint64 unique)
 {
     const Request *request = g_hash_table_lookup(kernel->requests, &unique);
@@ -186,10 +215,11 @@ const FakeAnswer *fakekernel_peek(FakeKernel *kernel, guint64 unique)
 
 const FakeAnswer *fakekernel_wait(FakeKernel *kernel, guint64 unique)
 {
-    const FakeAnswer *answer = fakekernel_peek(kernel, unique);
+    Request *request = g_hash_table_lookup(kernel->requests, &unique);
 
-    g_assert_nonnull(answer);
-    return answer;
+    fakekernel_settle(kernel);
+    fakekernel_run_until(kernel, is_answered, request);
+    return &request->answer;
 }
 
 FakeNote *fakekernel_wait_note(FakeKernel *kernel)

@@ -47,9 +47,13 @@ void fakekernel_init(FakeKernel *kernel);
 
 /* Runs the main loop until nothing more happens. */
 void fakekernel_settle(FakeKernel *kernel);
+/* Runs it until that is so. */
+void fakekernel_run_until(FakeKernel *kernel, gboolean (*is_so)(gpointer data), gpointer data);
+/* Whether it was by now, without running the main loop. */
+gboolean fakekernel_is_answered(FakeKernel *kernel, guint64 unique);
 /* The answer to @unique once all has settled; NULL when there is none.  Good as long as @kernel. */
 const FakeAnswer *fakekernel_peek(FakeKernel *kernel, guint64 unique);
-/* The same where there must be one. */
+/* The same where there must be one; waits for it, as threads may be at work. */
 const FakeAnswer *fakekernel_wait(FakeKernel *kernel, guint64 unique);
 
 /* The next note; waits for it, for it comes from a thread.  Free it with fakenote_free(). */

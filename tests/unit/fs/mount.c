@@ -160,6 +160,42 @@ const FakeAnswer *mount_read(Mount *mount, guint64 ino, guint64 offset, guint32 
     return fakekernel_wait(mount->kernel, mount_send_read(mount, ino, offset, size));
 }
 
+void mount_read_all(Mount *mount, guint64 ino)
+{
+    const guint32 size = 128 * 1024;
+    const FakeAnswer *answer;
+    guint64 offset = 0;
+
+    do {
+        answer = mount_read(mount, ino, offset, size);
+        assert_code(answer, 0);
+        offset += answer->len;
+    } while (answer->len == size);
+}
+
+typedef struct {
+    Cache *cache;
+    CacheWantKind kind;
+    guint n;
+} Wanted;
+
+static gboolean are_wanted(gpointer data)
+{
+    const Wanted *wanted = data;
+    guint n = 0;
+
+    for (const GList *link = cache_wants(wanted->cache)->head; link; link = link->next)
+        n += ((const CacheWant *)link->data)->kind == wanted->kind;
+    return n >= wanted->n;
+}
+
+void mount_wait_for_wants(Mount *mount, CacheWantKind kind, guint n)
+{
+    Wanted wanted = {mount->cache, kind, n};
+
+    fakekernel_run_until(mount->kernel, are_wanted, &wanted);
+}
+
 char *mount_read_text(Mount *mount, const char *path)
 {
     guint64 ino = mount_ino(mount, path);

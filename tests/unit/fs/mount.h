@@ -57,6 +57,10 @@ int mount_getattr_code(Mount *mount, guint64 ino);
 
 guint64 mount_send_read(Mount *mount, guint64 ino, guint64 offset, guint32 size);
 const FakeAnswer *mount_read(Mount *mount, guint64 ino, guint64 offset, guint32 size);
+/* Reads the file to its end. */
+void mount_read_all(Mount *mount, guint64 ino);
+/* Runs the main loop until there are so many wants of the kind. */
+void mount_wait_for_wants(Mount *mount, CacheWantKind kind, guint n);
 /* What a file holds, as text. */
 char *mount_read_text(Mount *mount, const char *path);
 

@@ -4,9 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
+
+#include "thumbnailer.h"
 
 #define BIG   200000 /* four blocks, the last one short */
 #define HUGE  4000000
@@ -411,36 +412,6 @@ static void test_status_without_open(Mount *mount, gconstpointer data)
 }
 
 /* --- the guard --- */
-
-typedef struct {
-    char *path;
-    GSubprocess *process;
-} Thumbnailer;
-
-/* A process that is called like one and waits, with an argument that says what it is at. */
-static void thumbnailer_start(Thumbnailer *thumbnailer, Mount *mount, const char *name,
-                              const char *task)
-{
-    g_autoptr(GFile) cat = g_file_new_for_path("/bin/cat");
-    g_autoptr(GFile) copy = NULL;
-
-    thumbnailer->path = g_build_filename(mount->dir, name, NULL);
-    copy = g_file_new_for_path(thumbnailer->path);
-    g_assert_true(g_file_copy(cat, copy, G_FILE_COPY_NONE, NULL, NULL, NULL, NULL));
-    thumbnailer->process =
-        g_subprocess_new(G_SUBPROCESS_FLAGS_STDIN_PIPE, NULL, thumbnailer->path, "-", task, NULL);
-    g_assert_nonnull(thumbnailer->process);
-    mount->kernel->pid = atoi(g_subprocess_get_identifier(thumbnailer->process));
-}
-
-static void thumbnailer_stop(Thumbnailer *thumbnailer)
-{
-    g_subprocess_force_exit(thumbnailer->process);
-    g_subprocess_wait(thumbnailer->process, NULL, NULL);
-    g_object_unref(thumbnailer->process);
-    (void)g_unlink(thumbnailer->path);
-    g_free(thumbnailer->path);
-}
 
 static const FsOptions guarded = {.has_guard = TRUE};
 
