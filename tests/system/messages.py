@@ -74,6 +74,20 @@ def multipart(subtype: str, *parts: bytes, boundary: str = "=_next", **fields: s
                    content_type=f'multipart/{subtype}; boundary="{boundary}"', **fields)
 
 
+def in_base64(data: bytes, width: int = 76, eol: bytes = b"\r\n", is_padded: bool = True,
+              has_short_line: bool = False) -> bytes:
+    """Lines of so many characters, 0 for one line; without a line end at the end."""
+    digits = base64.b64encode(data)
+    if not is_padded:
+        digits = digits.rstrip(b"=")
+    width = width or max(1, len(digits))
+    lines = [digits[start:start + width] for start in range(0, len(digits), width)]
+    if has_short_line:
+        middle = len(lines) // 2
+        lines[middle:middle + 1] = [lines[middle][:4], lines[middle][4:]] if lines else []
+    return eol.join(lines)
+
+
 def encoded_word(text: str, charset: str = "utf-8") -> str:
     """RFC 2047, base64, in one word."""
     return f"=?{charset}?B?{base64.b64encode(text.encode(charset)).decode()}?="
@@ -121,11 +135,12 @@ def _structures() -> dict[str, bytes]:
         "attachment": with_attachment(5000),
         "forwarded": multipart("mixed", part(b"See below.\r\n"), forwarded, subject="Fwd: Ladder"),
         "forwarded-twice": multipart("mixed", part(b"See further below.\r\n"), twice),
-        "nested-30": _nested(30),
+        "nested-30": nested(30),
     }
 
 
-def _nested(depth: int) -> bytes:
+def nested(depth: int) -> bytes:
+    """A text in so many multiparts, one in the other."""
     content = part(b"Here.\r\n")
     for level in range(depth):
         line = b"--b%d" % level

@@ -1,0 +1,576 @@
+# SPDX-License-Identifier: MIT
+"""The files of parts: what an independent reader makes of each message, at any offset."""
+
+import io
+import os
+import random
+import re
+import tarfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from email.message import Message as Mail
+from email.parser import BytesHeaderParser, BytesParser
+from pathlib import Path
+from typing import Iterator, NamedTuple, Optional
+
+import pytest
+
+import messages
+from hostile import besiege, idle_memory
+from mailserver import Account
+from messages import Message, multipart, part
+from mount import RELEASE
+from processes import wait_until
+from test_part_fetch import Office, Part as Leaf
+from test_part_trees import fetched, written_here
+
+SEED = 20260215
+PARTS = ".mailfs/parts/INBOX"
+MIB = 1 << 20
+
+
+# What is in the mount.
+
+class File(NamedTuple):
+    """A file of a message's directory."""
+
+    path: str  # below that of the message
+    content: bytes
+
+
+def section_of(path: list[str]) -> str:
+    """What IMAP calls the file; and the folders that it is in must lead to it."""
+    *folders, name = path
+    around = ""
+    for folder in folders:
+        around = section_below(around, folder) + "."
+    if name == "header":
+        return around + "HEADER"
+    if name == "message.eml" and around:
+        return around[:-1]
+    return section_below(around, name)
+
+
+def section_below(around: str, name: str) -> str:
+    section = re.match(r"[\d.]+(?=-)", name)[0]
+    assert section.startswith(around), name
+    return section
+
+
+def unpacked(archive: bytes) -> dict[int, dict[str, File]]:
+    """What tar has packed, by UID and section: of each file as many octets as its size promised."""
+    found: dict[int, dict[str, File]] = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in filter(tarfile.TarInfo.isfile, tar):
+            _, _, _, message, *path = member.name.split("/")
+            files = found.setdefault(int(re.search(r"\.u(\d+)$", message)[1]), {})
+            section = section_of(path)
+            assert section not in files, member.name
+            files[section] = File("/".join(path), tar.extractfile(member).read())
+    return found
+
+
+def packed(mounted) -> bytes:
+    return mounted.run("tar", "-c", PARTS, check=True).stdout
+
+
+def directory(mounted, uid: int = 1) -> Path:
+    return mounted / PARTS / str(uid)
+
+
+def sizes(mounted) -> dict[str, int]:
+    """Of all files, by path; none is read for it."""
+    listed = mounted.run("find", PARTS, "-type", "f", "-printf", r"%s %p\0", check=True).stdout
+    lines = (line.split(" ", 1) for line in listed.decode().split("\0")[:-1])
+    return {path: int(size) for size, path in lines}
+
+
+def lengths(archive: bytes) -> dict[str, int]:
+    """As sizes(), of what tar has read."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return {member.name: len(tar.extractfile(member).read())
+                for member in tar if member.isfile()}
+
+
+# What should be in it, as Python's email package reads it.
+
+WIDER = {  # names that stand for less than their senders mean: https://encoding.spec.whatwg.org
+    "us-ascii": "utf-8", "ascii": "utf-8", "iso-8859-1": "cp1252", "latin1": "cp1252",
+    "iso-8859-9": "cp1254", "iso-8859-11": "cp874", "tis-620": "cp874", "gb2312": "gb18030",
+    "gbk": "gb18030", "big5": "big5hkscs", "shift_jis": "cp932", "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949", "iso-2022-jp": "iso2022_jp_2"}
+
+
+def is_shown_as_text(leaf: Mail) -> bool:
+    return (leaf.get_content_maintype() == "text"
+            and leaf.get_content_disposition() != "attachment")
+
+
+def decoded(leaf: Mail) -> bytes:
+    """The octets of the leaf's file."""
+    if encoding := leaf["content-transfer-encoding"]:
+        leaf.replace_header("content-transfer-encoding", str(encoding).strip())
+    data = leaf.get_payload(decode=True)
+    if not is_shown_as_text(leaf):
+        return data
+    charset = leaf.get_content_charset() or "utf-8"
+    try:
+        return data.decode(WIDER.get(charset, charset), "replace").encode()
+    except LookupError:
+        return data.decode(errors="replace").encode()
+
+
+def leaves(mail: Mail, prefix: str = "") -> Iterator[tuple[str, Mail]]:
+    """The leaves and the messages in a message, by the sections that IMAP has for them."""
+    if mail.get_content_maintype() != "multipart":
+        yield from below(f"{prefix}1", mail)
+    elif mail.is_multipart():
+        for nth, one in enumerate(mail.get_payload(), 1):
+            yield from below(f"{prefix}{nth}", one)
+
+
+def below(section: str, mail: Mail) -> Iterator[tuple[str, Mail]]:
+    if mail.get_content_maintype() == "multipart":
+        yield from leaves(mail, f"{section}.")
+        return
+    yield section, mail
+    if mail.get_content_type() == "message/rfc822":
+        yield from leaves(mail.get_payload(0), f"{section}.")
+
+
+class Letter(NamedTuple):
+    """A message as the server has it, and the sections that the mount has files for."""
+
+    uid: int
+    name: str
+    raw: bytes
+    mail: Mail  # the same, as Python reads it
+    served: dict[str, bytes]  # those sections, and the headers of leaves
+
+    def leaf(self, section: str) -> Mail:
+        """Taken out by the server: only its encoding and its charset are Python's to read."""
+        leaf = BytesHeaderParser().parsebytes(self.served[f"{section}.MIME"])
+        leaf.set_payload(self.served[section].decode("ascii", "surrogateescape"))
+        return leaf
+
+
+# Where the mount may differ from Python.
+
+def is_broken(letter: Letter) -> bool:
+    """Python itself says that the structure is broken, and repairs it in its own way."""
+    return any(part.defects for part in letter.mail.walk())
+
+
+def repeats_a_delimiter(letter: Letter) -> bool:
+    """Python takes delimiters behind one another for one; there are empty parts between them."""
+    return bool(re.search(rb"^(--[^\r\n]+)[ \t]*\r\n(?:[ \t]*\r\n)?\1", letter.raw, re.M))
+
+
+def has_an_odd_boundary(letter: Letter) -> bool:
+    """Python reads on behind what is wrong in the parameters; servers, and so we, do not."""
+    return bool(re.search(rb"(?i);\s*;|boundary\*=|boundary=[^\"\s;]*=", letter.raw))
+
+
+def is_too_deep(letter: Letter) -> bool:
+    """Deeper than a hundred multiparts nobody looks, except Python."""
+    return max(section.count(".") for section, _ in leaves(letter.mail)) >= 99
+
+
+SHAPE_REASONS = {is_broken: 0.16, repeats_a_delimiter: 0.01, has_an_odd_boundary: 0.01,
+                 is_too_deep: 0.005}  # and the share of the messages that may need it
+
+
+def has_wrong_base64(leaf: Mail, *_) -> bool:
+    """Python gives up base64 that breaks off or has strange characters; we decode what there is."""
+    if "base64" not in leaf.get("content-transfer-encoding", "").lower():
+        return False
+    digits = re.sub(r"\s", "", leaf.get_payload())
+    return not (len(digits) % 4 == 0 and re.fullmatch(r"[\w+/]*={0,2}", digits, re.A))
+
+
+def has_wrong_characters(leaf: Mail, wanted: bytes, found: bytes) -> bool:
+    """What is no character is replaced; how many octets one U+FFFD is for, anybody may choose."""
+    def merged(data: bytes) -> str:
+        return re.sub("\ufffd+", "\ufffd", data.decode())
+    return is_shown_as_text(leaf) and merged(wanted) == merged(found) != found.decode()
+
+
+PART_REASONS = {has_wrong_base64: 0.01, has_wrong_characters: 0.02}
+
+
+class Comparison:
+    """Compares, and counts what reasons were needed for."""
+
+    def __init__(self):
+        self.counts: Counter[str] = Counter()
+        self.wrong: list[str] = []
+
+    def letter(self, letter: Letter, files: dict[str, File]) -> None:
+        self.counts["messages"] += 1
+        wanted = dict(leaves(letter.mail))
+        found = {section for section in files if not section.endswith("HEADER")}
+        if is_broken(letter) or wanted.keys() != found:
+            self._excuse(SHAPE_REASONS, f"{letter.name}: {wanted.keys() ^ found}", letter)
+            wanted = {section: letter.leaf(section) for section in found}
+        for section, file in files.items():
+            self._file(letter, section, file, wanted.get(section))
+
+    def _file(self, letter: Letter, section: str, file: File, leaf: Optional[Mail]) -> None:
+        self.counts["files"] += 1
+        if leaf is None or file.path.endswith("/message.eml"):
+            wanted = letter.served[section]
+        elif leaf.get_content_maintype() == "message":  # which Python takes apart
+            wanted = decoded(letter.leaf(section))
+        else:
+            wanted = decoded(leaf)
+        if file.content != wanted:
+            what = f"{letter.name} {file.path}: {file.content[-60:]}, not {wanted[-60:]}"
+            self._excuse(PART_REASONS, what, leaf, wanted, file.content)
+
+    def _excuse(self, reasons, what: str, *arguments) -> None:
+        for reason in reasons:
+            if reason(*arguments):
+                self.counts[reason.__name__] += 1
+                return
+        self.wrong.append(what)
+
+    def conclude(self) -> None:
+        print(dict(self.counts))
+        assert not self.wrong, f"{len(self.wrong)} differences:\n" + "\n".join(self.wrong[:20])
+        for all_of_them, reasons in (("messages", SHAPE_REASONS), ("files", PART_REASONS)):
+            for reason, share in reasons.items():
+                name = reason.__name__
+                assert self.counts[name] <= share * self.counts[all_of_them], name
+
+
+class Library(NamedTuple):
+    """An account whose INBOX holds one of everything."""
+
+    account: Account
+    names: dict[int, str]  # by UID
+
+    def letters(self, found: dict[int, dict[str, File]]) -> Iterator[Letter]:
+        with self.account.raw("INBOX") as raw:
+            for uid, files in found.items():
+                items = [*files, *(f"{section}.MIME" for section in files
+                                   if not section.endswith("HEADER"))]
+                content = raw.body(uid)
+                yield Letter(uid, self.names[uid], content, BytesParser().parsebytes(content),
+                             fetched(raw, uid, items))
+
+
+@pytest.fixture(scope="module")
+def library(dovecot):
+    account = dovecot.new_account()
+    contents = written_here() | messages.corpus()
+    uids = account.deliver_all(map(Message, contents.values()))
+    return Library(account, dict(zip(uids, contents)))
+
+
+# Every message.
+
+def test_every_part(library, mount):
+    mounted = mount(library.account.url("imap+insecure"))
+    told, archive = sizes(mounted), packed(mounted)
+    assert told == lengths(archive)
+    found = unpacked(archive)
+    assert found.keys() == library.names.keys()
+    comparison = Comparison()
+    for letter in library.letters(found):
+        comparison.letter(letter, found[letter.uid])
+    comparison.conclude()
+
+
+def test_without_the_server(library, mount, proxy):
+    """Once the messages are here, their parts are found in them, and are the same."""
+    told = packed(mount(library.account.url("imap+insecure")))
+    between = proxy(record=True)
+    mounted = mount(library.account.url("imap+insecure", between.port), "timeout=60")
+    mounted.run("tar", "-c", "INBOX", check=True)
+    assert b"BODYSTRUCTURE" not in between.said(from_client=True)
+    between.stall()
+    with between.count() as passed:
+        own_sizes, own = sizes(mounted), packed(mounted)
+    assert passed.bytes_down == 0
+    assert own_sizes == lengths(own)
+    assert unpacked(own) == unpacked(told)
+
+
+def test_a_second_mount_reads_the_same_from_its_cache(library, mount, home, proxy):
+    between, shared = proxy(), home()
+    source = library.account.url("imap+insecure", between.port)
+    first = mount(source, home=shared)
+    told = packed(first)
+    first.finish()
+    with between.count() as passed:
+        again = mount(source, home=shared)
+        assert packed(again) == told
+    assert passed.bytes_down < 20_000
+    assert "damaged" not in first.stderr + again.stderr
+
+
+# Any offset.
+
+class Base64(NamedTuple):
+    """How somebody writes base64."""
+
+    width: int = 76  # 0: one line
+    is_padded: bool = True
+    end: bytes = b""  # what follows
+    short_line: bool = False  # one in the middle
+
+    def write(self, data: bytes) -> bytes:
+        return messages.in_base64(data, self.width, is_padded=self.is_padded,
+                                  has_short_line=self.short_line) + self.end
+
+
+REGULAR = {"76": Base64(), "72": Base64(72), "64": Base64(64), "4": Base64(4), "1 line": Base64(0),
+           "line ends behind": Base64(end=b"\r\n\r\n")}
+IRREGULAR = {"unpadded": Base64(is_padded=False), "garbage behind": Base64(end=b"\r\n!?\r\n"),
+             "padded again": Base64(end=b"\r\n===="), "short line": Base64(short_line=True)}
+SIZES = [0, 1, 2, 3, 57, 58, 1000, 100_000]
+
+
+def octets(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+def in_part(body: bytes, name: str = "data.bin") -> bytes:
+    return multipart("mixed", part(b"See the file.\r\n"), part(
+        body, content_type="application/octet-stream", content_transfer_encoding="base64",
+        content_disposition=f'attachment; filename="{name}"'))
+
+
+def assert_places(path: Path, data: bytes) -> None:
+    """In random order, around the ends of lines and of blocks, and behind the end."""
+    assert path.stat().st_size == len(data)
+    numbers = random.Random(SEED)
+    edges = [0, 2, 56, 57, 65535, 65536, len(data) - 1, len(data), len(data) + 5]
+    anywhere = numbers.choices(range(len(data) + 1), k=20)
+    places = [(max(0, start), length) for start in edges + anywhere
+              for length in (1, numbers.randrange(1, 200_000))]
+    numbers.shuffle(places)
+    with open(path, "rb", buffering=0) as file:
+        for start, length in places:
+            found = os.pread(file.fileno(), length, start)
+            assert found == data[start:start + length], (start, length)
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("how", REGULAR)
+def test_regular_base64_at_any_offset(account, mount, how):
+    account.deliver_all(Message(in_part(REGULAR[how].write(octets(size)))) for size in SIZES)
+    mounted = mount(account.url())
+    for uid, size in enumerate(SIZES, 1):
+        assert_places(directory(mounted, uid) / "2-data.bin", octets(size))
+
+
+def test_base64_with_bare_line_feeds(besiege):
+    bodies = [messages.in_base64(octets(size), eol=b"\n") for size in SIZES]
+    mounted = besiege(Office(*[(Leaf("image/png", body, "base64"),) for body in bodies]))
+    assert len(os.listdir(mounted / PARTS)) == len(SIZES)
+    for uid, size in enumerate(SIZES, 1):
+        assert_places(directory(mounted, uid) / "1-image.png", octets(size))
+
+
+def test_the_end_of_a_big_part_without_its_beginning(account, mount, proxy):
+    data = octets(3_000_000)
+    account.deliver(in_part(messages.in_base64(data)))
+    between = proxy()
+    path = directory(mount(account.url("imap+insecure", between.port))) / "2-data.bin"
+    with between.count() as passed, open(path, "rb", buffering=0) as file:
+        assert file.seek(0, os.SEEK_END) == len(data)
+        assert os.pread(file.fileno(), 1000, len(data) - 999) == data[-999:]
+    assert passed.bytes_down < 300_000
+    assert_places(path, data)
+
+
+@pytest.mark.parametrize("how", IRREGULAR)
+def test_irregular_base64(account, mount, how):
+    """Only what its ends have promised and its middle does not keep may fail, and that once."""
+    account.deliver_all(Message(in_part(IRREGULAR[how].write(octets(size)))) for size in SIZES)
+    mounted = mount(account.url())
+    for uid, size in enumerate(SIZES, 1):
+        path = directory(mounted, uid) / "2-data.bin"
+        first = mounted.run("cat", path)
+        assert first.stdout == octets(size) or (
+            how == "short line" and b"Input/output error" in first.stderr)
+        wait_until(lambda: path.stat().st_size == size, 5)
+        assert mounted.run("cat", path, check=True).stdout == octets(size)
+        assert_places(path, octets(size))
+
+
+UNDECODABLE = {"cut off": (b"YWJ", "base64", b"ab"), "strange": (b"Y?W.J{j", "base64", b"abc"),
+               "nothing": (b"=", "base64", b""),
+               "no octet": (b"a=ZZb", "quoted-printable", b"a=ZZb")}
+
+
+def test_what_the_server_cannot_decode(account, mount):
+    """Dovecot breaks off the connection when it is asked how long that is decoded, so nobody asks."""
+    account.deliver_all(Message(multipart("mixed", part(
+        body, content_type="application/octet-stream", content_transfer_encoding=encoding)))
+        for body, encoding, _ in UNDECODABLE.values())
+    mounted = mount(account.url())
+    found = {}
+    for uid, how in enumerate(UNDECODABLE, 1):
+        path = directory(mounted, uid) / "1-application.bin"
+        size, found[how] = path.stat().st_size, path.read_bytes()
+        assert size == len(found[how])
+    assert found == {how: data for how, (_, _, data) in UNDECODABLE.items()}
+    assert "connection lost" not in mounted.stderr
+
+
+# Names.
+
+NAMES = {
+    'filename="report.pdf"': "2-report.pdf",
+    "filename*=utf-8''%E2%82%ac%20rates.txt": "2-€ rates.txt",
+    "filename*=iso-8859-1'de'gr%fcn.txt": "2-grün.txt",
+    "filename*0*=utf-8''a%C3%; filename*1*=A4; filename*2=.txt": "2-aä.txt",
+    "filename*0=a; filename*2=c": "2-a",
+    f'filename="{messages.encoded_word("grün.txt")}"': "2-grün.txt",
+    'filename="grün.txt"': "2-grün.txt",
+    'filename="gr\udcfcn.txt"': "2-grün.txt",
+    'filename="e\u0301te\u0301.txt"': "2-\u00e9t\u00e9.txt",
+    'filename="\udcc0\udcaf.txt"': "2-À¯.txt",
+    "filename*=utf-8''invoice%E2%80%AEfdp.exe": "2-invoice-fdp.exe",
+    "filename*=utf-8''a%0D%0Ab%09c%1B%5B31m%7F%C2%9B.txt": "2-a b c [31m -.txt",
+    "filename*=utf-8''%EF%BB%BFa%E2%80%8F%E2%81%A6.txt": "2-a-.txt",
+    "filename*=utf-8''a%00b.txt": "2-a b.txt",
+    'filename="../../.bashrc"': "2-bashrc",
+    "filename*=utf-8''..%2F..%2Fetc%2Fpasswd": "2-passwd",
+    'filename="/etc/passwd"': "2-passwd",
+    'filename="C:\\\\x"': "2-x",
+    'filename=".."': "2-application.bin",
+    'filename="-rf"': "2--rf",
+    'filename=".hidden"': "2-hidden",
+    'filename=" "': "2-application.bin",
+    'filename=""': "2-application.bin",
+    "filename=con": "2-con",
+    'filename="a:b*c?.txt"': "2-a-b-c-.txt",
+    f'filename="{"x" * 300}.pdf"': f"2-{'x' * 249}.pdf",
+    f'filename="{"ä" * 300}.pdf"': f"2-{'ä' * 124}.pdf",
+    f'filename="{"x" * 10_000}.pdf"': f"2-{'x' * 253}",
+}
+
+
+def with_disposition(parameter: str) -> bytes:
+    field = f"Content-Disposition: attachment; {parameter}".encode("utf-8", "surrogateescape")
+    return multipart("mixed", part(b"See the file.\r\n"),
+                     b"Content-Type: application/octet-stream\r\n" + field + b"\r\n\r\ndata")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in folder.rglob("*") if path.is_file()}
+
+
+def test_names(account, mount, folder):
+    account.deliver_all(Message(with_disposition(parameter)) for parameter in NAMES)
+    mounted = mount(account.url())
+    found = {}
+    for uid, parameter in enumerate(NAMES, 1):
+        listed = mounted.run("ls", f"{PARTS}/{uid}/", check=True).stdout.decode()
+        text, found[parameter], header = listed.splitlines()
+        assert (text, header) == ("1-text.txt", "header")
+        assert (directory(mounted, uid) / found[parameter]).read_bytes() == b"data"
+    assert found == NAMES
+    listed = mounted.run("find", PARTS, "-type", "f", check=True).stdout
+    assert listed.count(b"\n") == 3 * len(NAMES)
+    mounted.run("cp", "-r", PARTS, folder, check=True)
+    copied = contents(folder / "INBOX")
+    assert len(copied) == 3 * len(NAMES) and copied == contents(mounted / PARTS)
+
+
+def test_names_of_types_and_of_one_another(account, mount):
+    """The files of parts without names are called by their types; two of one name are two files."""
+    twice = {"content_disposition": 'attachment; filename="a.txt"'}
+    inner = messages.message(b"Is the ladder still free?\r\n", subject="Ladder")
+    account.deliver(multipart(
+        "mixed", part(b"Hello.\r\n"), part(b"<p>", content_type="text/html"),
+        part(b"GIF89a", content_type="image/gif"), part(b"one", **twice),
+        part(b"two", **twice), part(b"%PDF-1.4", content_type="application/pdf; name=paper"),
+        part(inner, content_type="message/rfc822"),
+        part(inner, content_type="message/rfc822; name=ladder.eml")))
+    mounted = mount(account.url())
+    found = contents(directory(mounted).resolve())
+    assert found.pop("header").endswith(b"\r\n\r\n")
+    kind = mounted.run("file", "-b", "--mime-type", f"{PARTS}/1/3-image.gif", check=True).stdout
+    assert kind == b"image/gif\n"
+    head, body = inner[:-27], inner[-27:]
+    assert found == {
+        "1-text.txt": b"Hello.\r\n", "2-text.html": b"<p>", "3-image.gif": b"GIF89a",
+        "4-a.txt": b"one", "5-a.txt": b"two", "6-paper.pdf": b"%PDF-1.4",
+        "7-message/header": head, "7-message/message.eml": inner, "7-message/7.1-text.txt": body,
+        "8-ladder/header": head, "8-ladder/message.eml": inner, "8-ladder/8.1-text.txt": body}
+
+
+# Limits.
+
+DEPTH_MAX, PARTS_MAX = 100, 10_000
+
+HUGE = {
+    "100 deep": messages.nested(99),
+    "150 deep": messages.nested(150),
+    "10,000 parts": multipart("mixed", *[part(b"%d" % nth) for nth in range(PARTS_MAX - 1)]),
+    "12,000 parts": multipart("mixed", *[part(b"%d" % nth) for nth in range(12_000)]),
+    "1 MiB of header": messages.message(x_long="x" * 900 + "\r\n y" * 40_000),
+}
+N_FILES = {"10,000 parts": PARTS_MAX - 1, "12,000 parts": PARTS_MAX - 1}  # besides the header
+
+
+def peak(pid: int) -> int:
+    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) * 1024
+
+
+def memory_peak(pid: int) -> int:
+    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) * 1024
+
+
+def time_spent(pid: int) -> float:
+    """Seconds of the processor's, not of the clock's."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture
+def mounted_huge(account, mount):
+    """mounted_huge(content): the release build on it, and on an innocent message in Other."""
+    def make(content: bytes):
+        if not RELEASE.exists():
+            pytest.skip(f"there is no {RELEASE}: tests/run builds it")
+        account.create("Other")
+        account.deliver(content)
+        account.deliver(messages.message(), "Other")
+        mounted = mount(account.url("imap+insecure"), binary=RELEASE)
+        mounted.run("ls", "INBOX", "Other", check=True)
+        return mounted
+    return make
+
+
+@pytest.mark.parametrize("huge", HUGE)
+def test_huge_messages(mounted_huge, huge):
+    """What fits is there, the memory stays small, and other folders answer meanwhile."""
+    mounted = mounted_huge(HUGE[huge])
+    before = memory_peak(mounted.pid)
+    with ThreadPoolExecutor() as threads:
+        found = threads.submit(mounted.run, "find", directory(mounted).resolve(), "-type", "f")
+        while not found.done():
+            start = time.monotonic()
+            assert len(os.listdir(mounted / "Other")) == 1
+            assert time.monotonic() - start < 1
+    files = found.result().stdout.splitlines()
+    assert found.result().returncode == 0 and len(files) == 1 + N_FILES.get(huge, 1)
+    for path in (files[0], files[len(files) // 2], files[-1]):
+        assert len(Path(path.decode()).read_bytes()) == os.stat(path).st_size > 0
+    assert memory_peak(mounted.pid) - before < 64 * MIB
+
+
+def test_listing_many_parts_takes_no_square(mounted_huge):
+    mounted = mounted_huge(HUGE["10,000 parts"])
+    path = directory(mounted).resolve()
+    assert path.stat() and (path / "header").stat()
+    before = time_spent(mounted.pid)
+    assert len(os.listdir(path)) == PARTS_MAX
+    assert time_spent(mounted.pid) - before < 1.2
