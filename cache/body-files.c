@@ -20,7 +20,7 @@ struct BodyFiles {
     int dir_fd; /* of a generation, or -1 */
     guint32 dir_generation;
     guint32 absent_generation; /* one that has no directory, as was seen; 0: none */
-    int body_fd; /* of a body, or -1 */
+    int body_fd;               /* of a body, or -1 */
     BodyKey body;
     GQueue gone;    /* numbers n of the directories gone.<n>, which are to be removed */
     DIR *gone_list; /* of the first of them */
