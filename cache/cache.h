@@ -351,5 +351,5 @@ void cache_put_parsed(Cache *cache, guint32 generation, guint32 uid, MailPart *t
  * from what was said before is a correction. */
 void cache_put_measure(Cache *cache, guint32 generation, guint32 uid, const char *section,
                        MailPartMeasure measure, const MailBase64 *base64);
-/* Nothing more can be told of the rest of the parts. */
+/* All of them were told; nothing can be of the rest. */
 void cache_put_measured(Cache *cache, guint32 generation, guint32 uid);

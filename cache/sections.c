@@ -110,7 +110,7 @@ void sections_note_block(Cache *cache, const BodyKey *key, guint64 block_end, gb
     MailPart *root = trees_get(cache, key->generation, key->uid);
     const MailPart *part = root ? mail_part_of_section(root, key->section) : NULL;
 
-    if (part && (is_end ? block_end != part->size : block_end >= part->size + 1))
+    if (part && (is_end ? block_end != part->size : block_end >= part->size))
         cache_put_measure(cache, key->generation, key->uid, key->section, MAIL_PART_IRREGULAR,
                           NULL);
 }

@@ -298,22 +298,9 @@ static gboolean was_told(const MailPart *part)
     return part->measure != MAIL_PART_UNMEASURED || !mail_part_can_be_measured(part);
 }
 
-/* What the server said of the sizes of parts that only decoding can measure counts until then.
- * @before and @now have the same shape. */
-static void keep_sizes(const MailPart *before, MailPart *now)
-{
-    if (before->measure == MAIL_PART_SIZED && now->measure == MAIL_PART_IRREGULAR &&
-        before->size == now->size) {
-        now->measure = MAIL_PART_SIZED;
-        now->base64 = before->base64;
-    }
-    for (guint i = 0; now->parts && i < now->parts->len; i++)
-        keep_sizes(before->parts->pdata[i], now->parts->pdata[i]);
-}
-
 static gboolean decodes_alike(const MailPart *a, const MailPart *b)
 {
-    return a->size == b->size && (a->measure == b->measure || a->base64.size == b->base64.size);
+    return a->size == b->size && a->base64.size == b->base64.size;
 }
 
 /* Tells of the parts of @now that are not as @before, of the same shape, has them. */
@@ -340,11 +327,9 @@ void cache_put_parsed(Cache *cache, guint32 generation, guint32 uid, MailPart *r
         tree->is_unplaceable = TRUE;
         return;
     }
-    if (tree && tree->root) {
-        keep_sizes(tree->root, parsed);
+    if (tree && tree->root)
         tell_corrections(cache, cache_box_of_generation(cache, generation), uid, tree->root,
                          parsed);
-    }
     store(cache, hold(cache->trees, message_key(generation, uid), g_steal_pointer(&parsed)));
 }
 
@@ -367,8 +352,10 @@ void cache_put_measure(Cache *cache, guint32 generation, guint32 uid, const char
     is_correction = was_told(part);
     part->measure = measure;
     part->base64 = base64 ? *base64 : (MailBase64){0};
+    if (!is_correction)
+        return;
     store(cache, tree);
-    if (is_correction && cache->news)
+    if (cache->news)
         cache->news->part_corrected(box->id, uid, part, cache->news_data);
 }
 
@@ -376,7 +363,7 @@ void cache_put_measured(Cache *cache, guint32 generation, guint32 uid)
 {
     Tree *tree = get(cache, message_key(generation, uid));
 
-    if (!tree || !tree->root || !wants_measure(tree->root))
+    if (!tree || !tree->root)
         return;
     set_irregular(tree->root);
     store(cache, tree);

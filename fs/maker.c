@@ -9,6 +9,7 @@
 #include "fs/recipe.h"
 
 #define READ_LEN   ((gsize)2 * CACHE_BLOCK_SIZE)
+#define TURN_US    500
 #define PARSES_MAX 8 /* most of the time they wait */
 
 struct FsMaker {
@@ -50,7 +51,7 @@ static void job_free(Job *job)
     g_free(job);
 }
 
-/* --- turns: a step of one job in each of the main loop's --- */
+/* --- turns: a step of one job after the other, for a moment in each of the main loop's --- */
 
 static gboolean on_turn(gpointer maker);
 
@@ -132,25 +133,12 @@ static void put_out(Job *job, const GByteArray *bytes)
     g_byte_array_append(job->out, bytes->data, bytes->len);
 }
 
-/* A size that was told of a part is only that. */
-static void check_size(Job *job, guint64 size)
-{
-    MailPart *root = cache_known_tree(job->maker->cache, job->generation, job->uid);
-    const FsIngredient *only = &g_array_index(job->recipe->ingredients, FsIngredient, 0);
-    const MailPart *part = root && !job->recipe->is_spaced ? mail_part_nth(root, only->nth) : NULL;
-
-    if (part && part->measure == MAIL_PART_SIZED && part->base64.size != size)
-        cache_put_measure(job->maker->cache, job->generation, job->uid, part->section,
-                          MAIL_PART_IRREGULAR, NULL);
-}
-
 static void finish(Job *job)
 {
     g_autoptr(GError) error = NULL;
 
     put_out(job, job->recipe->after);
     put_full_blocks(job);
-    check_size(job, (guint64)job->n_blocks * CACHE_BLOCK_SIZE + job->out->len);
     put_block(job, job->out->len, TRUE);
     if (!cache_has(job->maker->cache, job->generation, job->uid, job->section, 0, G_MAXSIZE))
         error = g_error_new(MAIL_ERROR, MAIL_ERROR_LOCAL, "keep it: the cache has no room for it");
@@ -277,15 +265,19 @@ static void step(Job *job)
 static gboolean on_turn(gpointer data)
 {
     FsMaker *maker = data;
-    Job *job = g_queue_peek_head(&maker->able);
+    gint64 end = g_get_monotonic_time() + TURN_US;
+    Job *job;
 
-    if (!job) {
-        maker->turn_source = 0;
-        return G_SOURCE_REMOVE;
-    }
-    g_queue_unlink(&maker->able, &job->able_link);
-    g_queue_push_tail_link(&maker->able, &job->able_link);
-    step(job);
+    do {
+        job = g_queue_peek_head(&maker->able);
+        if (!job) {
+            maker->turn_source = 0;
+            return G_SOURCE_REMOVE;
+        }
+        g_queue_unlink(&maker->able, &job->able_link);
+        g_queue_push_tail_link(&maker->able, &job->able_link);
+        step(job);
+    } while (g_get_monotonic_time() < end);
     return G_SOURCE_CONTINUE;
 }
 

@@ -14,7 +14,6 @@ typedef enum {
     AS_IT_IS,  /* they are the section's */
     BY_BASE64, /* each can be found in the section */
     UNMEASURED,
-    SIZED, /* made; but how many there are was told */
     MADE,
 } Way;
 
@@ -26,11 +25,7 @@ static Way way_of(const MailPart *part)
         return AS_IT_IS;
     if (!mail_part_can_be_measured(part))
         return MADE;
-    switch (part->measure) {
-    case MAIL_PART_REGULAR: return BY_BASE64;
-    case MAIL_PART_SIZED: return SIZED;
-    default: return UNMEASURED;
-    }
+    return part->measure == MAIL_PART_REGULAR ? BY_BASE64 : UNMEASURED;
 }
 
 CacheAnswer fs_part(FsRequest *request, FsNode node, MailPart **ret_root, MailPart **ret_part)
@@ -60,8 +55,7 @@ static CacheAnswer size_of(FsRequest *request, FsNode node, const MailPart *part
 {
     switch (way_of(part)) {
     case AS_IT_IS: *ret_size = part->size; return CACHE_FOUND;
-    case BY_BASE64:
-    case SIZED: *ret_size = part->base64.size; return CACHE_FOUND;
+    case BY_BASE64: *ret_size = part->base64.size; return CACHE_FOUND;
     default: return made_size(request, node, part, ret_size);
     }
 }

@@ -58,8 +58,7 @@ gboolean mail_part_is_converted(const MailPart *part)
 gboolean mail_part_can_be_measured(const MailPart *part)
 {
     return !part->parts && !mail_part_is_multipart(part) && !mail_part_is_converted(part) &&
-           (g_strcmp0(part->encoding, "base64") == 0 ||
-            g_strcmp0(part->encoding, "quoted-printable") == 0);
+           g_strcmp0(part->encoding, "base64") == 0;
 }
 
 /* --- numbers --- */

@@ -21,7 +21,6 @@ typedef struct {
 typedef enum {
     MAIL_PART_UNMEASURED,
     MAIL_PART_REGULAR,   /* it is base64 as part->base64 has it */
-    MAIL_PART_SIZED,     /* part->base64.size is what the server says */
     MAIL_PART_IRREGULAR, /* only decoding it can tell */
 } MailPartMeasure;
 
@@ -57,7 +56,7 @@ gboolean mail_part_is_message(const MailPart *part);
 
 /* Whether it is text that is shown in UTF-8: an attachment comes out as it was put in. */
 gboolean mail_part_is_converted(const MailPart *part);
-/* Whether its measure is of use: its octets are encoded, and only that. */
+/* Whether its measure is of use: it is in base64, and not converted. */
 gboolean mail_part_can_be_measured(const MailPart *part);
 
 /* Numbers all parts (RFC 9051 6.4.5.1).  Takes out those whose section would be longer than

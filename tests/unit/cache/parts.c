@@ -242,6 +242,7 @@ static void test_measures(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(measured(&parts, 1, &root), ==, CACHE_WAIT);
     expect_wants(&parts, "measure-1 ");
     cache_put_measure(fixture->cache, parts.generation, 1, "1", MAIL_PART_REGULAR, &base64);
+    cache_put_measured(fixture->cache, parts.generation, 1);
     g_assert_cmpint(measured(&parts, 1, &root), ==, CACHE_FOUND);
     fixture_expect_news(fixture, "");
     fixture_reopen(fixture);
@@ -286,31 +287,15 @@ static void test_measured_first_by_the_message(Fixture *fixture, gconstpointer d
     fixture_expect_news(fixture, "");
 }
 
-static void test_size_that_only_the_server_tells(Fixture *fixture, gconstpointer data)
-{
-    const MailBase64 base64 = {.size = 8};
-    Parts parts = set_up(fixture);
-    MailPart *irregular = parsed(), *root;
-
-    ((MailPart *)irregular->parts->pdata[0])->measure = MAIL_PART_UNMEASURED;
-    cache_put_tree(fixture->cache, parts.generation, 1, told());
-    cache_put_measure(fixture->cache, parts.generation, 1, "1", MAIL_PART_SIZED, &base64);
-    cache_put_parsed(fixture->cache, parts.generation, 1, irregular);
-    fixture_expect_news(fixture, "");
-    g_assert_cmpint(measured(&parts, 1, &root), ==, CACHE_FOUND);
-    g_assert_cmpint(mail_part_of_section(root, "1")->measure, ==, MAIL_PART_SIZED);
-    g_assert_cmpuint(mail_part_of_section(root, "1")->base64.size, ==, 8);
-}
-
 static void test_sizes_corrected_by_the_message(Fixture *fixture, gconstpointer data)
 {
-    const MailBase64 base64 = {.size = 8};
+    const MailBase64 base64 = {12, 2, 12, 8};
     Parts parts = set_up(fixture);
     MailPart *larger = parsed();
 
     ((MailPart *)larger->parts->pdata[1])->size = 31;
     cache_put_tree(fixture->cache, parts.generation, 1, told());
-    cache_put_measure(fixture->cache, parts.generation, 1, "1", MAIL_PART_SIZED, &base64);
+    cache_put_measure(fixture->cache, parts.generation, 1, "1", MAIL_PART_REGULAR, &base64);
     cache_put_parsed(fixture->cache, parts.generation, 1, larger);
     fixture_expect_news(fixture, "part-1/1 part-1/2 ");
 }
@@ -551,7 +536,6 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/parts/measures/none", test_nothing_to_measure_by);
     FIXTURE_TEST("/parts/measures/here", test_measured_by_what_is_here);
     FIXTURE_TEST("/parts/measures/first", test_measured_first_by_the_message);
-    FIXTURE_TEST("/parts/measures/server-only", test_size_that_only_the_server_tells);
     FIXTURE_TEST("/parts/measures/corrected", test_sizes_corrected_by_the_message);
     FIXTURE_TEST("/parts/sections/here", test_sections_of_what_is_here);
     FIXTURE_TEST("/parts/sections/place", test_place_is_found_first);

@@ -346,16 +346,6 @@ static void put_tree(FakeBackend *backend, const CacheWant *want)
     cache_put_tree(backend->cache, want->generation, want->uid, root);
 }
 
-static guint64 decoded_size(const MailPart *part, const guint8 *bytes)
-{
-    g_autoptr(MimeDecoder) decoder = mime_decoder_new(part->encoding);
-    g_autoptr(GByteArray) out = g_byte_array_new();
-
-    mime_decoder_take(decoder, bytes, part->size, out);
-    mime_decoder_end(decoder, out);
-    return out->len;
-}
-
 /* As far as its ends show. */
 static gboolean is_regular(const MailPart *part, const guint8 *bytes, MailBase64 *ret_layout)
 {
@@ -378,14 +368,9 @@ static void measure(FakeBackend *backend, const CacheWant *want, const FakeMessa
         measure(backend, want, message, part->parts->pdata[i]);
     if (!mail_part_can_be_measured(part))
         return;
-    if (message->tells_sizes) {
-        base64.size = decoded_size(part, bytes) + message->sizes_are_too_large_by;
-        cache_put_measure(backend->cache, want->generation, want->uid, part->section,
-                          MAIL_PART_SIZED, &base64);
-    } else if (is_regular(part, bytes, &base64)) {
+    if (is_regular(part, bytes, &base64))
         cache_put_measure(backend->cache, want->generation, want->uid, part->section,
                           MAIL_PART_REGULAR, &base64);
-    }
 }
 
 static void put_measures(FakeBackend *backend, const CacheWant *want)

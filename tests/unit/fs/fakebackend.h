@@ -14,8 +14,6 @@ typedef struct {
     const char *from, *subject, *to;
     GBytes *raw;            /* or NULL: see fakebackend_check_bytes() */
     gboolean tells_no_tree; /* that is of use */
-    gboolean tells_sizes;   /* of what parts decode to; else base64 is measured by its ends */
-    guint64 sizes_are_too_large_by;
 } FakeMessage;
 
 typedef struct {
