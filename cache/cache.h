@@ -280,7 +280,8 @@ typedef struct {
 
 void cache_set_maker(Cache *cache, const CacheMaker *maker, gpointer data);
 
-/* The wants for the backend, and those for the maker, in order of age: CacheWant *; borrowed. */
+/* The wants for the backend that it has not taken, and all for the maker, in order of age:
+ * CacheWant *; borrowed. */
 const GQueue *cache_wants(Cache *cache);
 const GQueue *cache_maker_wants(Cache *cache);
 /* Marks that a command for it is on the way, or that it is not any more (connection lost). */

@@ -22,10 +22,11 @@ typedef struct {
 } Waiter;
 
 struct Wants {
-    GHashTable *by_id;   /* &id -> Want */
-    GHashTable *by_key;  /* Want -> Want */
-    GQueue order;        /* the backend's, oldest first */
-    GQueue making;       /* the maker's */
+    GHashTable *by_id;  /* &id -> Want */
+    GHashTable *by_key; /* Want -> Want */
+    GQueue order;       /* the backend's that it has not taken, oldest first */
+    GQueue making;      /* the same of the maker */
+    GQueue taken;
     GHashTable *tickets; /* &ticket -> Waiter */
     GQueue ready;        /* Waiter, to be woken */
     guint64 last_id, last_ticket;
@@ -78,7 +79,9 @@ static gboolean is_for_maker(const CacheWant *want)
 
 static GQueue *queue_of(struct Wants *wants, const CacheWant *want)
 {
-    return is_for_maker(want) ? &wants->making : &wants->order;
+    if (is_for_maker(want))
+        return &wants->making;
+    return want->is_taken ? &wants->taken : &wants->order;
 }
 
 /* Takes @want out of all tables; its waiters must be gone. */
@@ -116,6 +119,7 @@ void wants_free(Cache *cache)
 
     free_all(cache, &wants->order);
     free_all(cache, &wants->making);
+    free_all(cache, &wants->taken);
     while (wants->ready.head) {
         Waiter *waiter = wants->ready.head->data;
 
@@ -134,7 +138,7 @@ void wants_free(Cache *cache)
 
 guint wants_count(Cache *cache)
 {
-    return cache->wants->order.length + cache->wants->making.length;
+    return cache->wants->order.length + cache->wants->making.length + cache->wants->taken.length;
 }
 
 /* --- telling the backend --- */
@@ -214,6 +218,7 @@ static gboolean on_deadline(gpointer data)
 
     fail_overdue(cache, &cache->wants->order, now);
     fail_overdue(cache, &cache->wants->making, now);
+    fail_overdue(cache, &cache->wants->taken, now);
     if (wants_count(cache))
         return G_SOURCE_CONTINUE;
     cache->wants->deadline_source = 0;
@@ -239,10 +244,9 @@ static Want *want_add(Cache *cache, const CacheWant *wanted)
     return want;
 }
 
-/* Lines are wanted in windows: one that holds the message will do. */
-static Want *window_with(Cache *cache, const CacheWant *wanted)
+static Want *window_in(const GQueue *queue, const CacheWant *wanted)
 {
-    for (GList *link = cache->wants->order.head; link; link = link->next) {
+    for (GList *link = queue->head; link; link = link->next) {
         Want *want = link->data;
 
         if (want->pub.kind == CACHE_WANT_LINES && want->pub.box == wanted->box &&
@@ -250,6 +254,14 @@ static Want *window_with(Cache *cache, const CacheWant *wanted)
             return want;
     }
     return NULL;
+}
+
+/* Lines are wanted in windows: one that holds the message will do. */
+static Want *window_with(Cache *cache, const CacheWant *wanted)
+{
+    Want *want = window_in(&cache->wants->order, wanted);
+
+    return want ? want : window_in(&cache->wants->taken, wanted);
 }
 
 static Want *want_find(Cache *cache, const CacheWant *wanted)
@@ -448,23 +460,41 @@ const GQueue *cache_maker_wants(Cache *cache)
 
 void cache_want_take(Cache *cache, guint64 id)
 {
-    Want *want = g_hash_table_lookup(cache->wants->by_id, &id);
+    struct Wants *wants = cache->wants;
+    Want *want = g_hash_table_lookup(wants->by_id, &id);
 
-    if (want)
-        want->pub.is_taken = TRUE;
+    if (!want || want->pub.is_taken)
+        return;
+    g_queue_unlink(queue_of(wants, &want->pub), &want->link);
+    want->pub.is_taken = TRUE;
+    g_queue_push_tail_link(queue_of(wants, &want->pub), &want->link);
+}
+
+/* Ids are in the order of age. */
+static void insert_by_age(GQueue *queue, Want *want)
+{
+    GList *after = queue->head;
+
+    while (after && ((const Want *)after->data)->pub.id < want->pub.id)
+        after = after->next;
+    g_queue_insert_before_link(queue, after, &want->link);
 }
 
 void cache_want_put_back(Cache *cache, guint64 id)
 {
-    Want *want = g_hash_table_lookup(cache->wants->by_id, &id);
+    struct Wants *wants = cache->wants;
+    Want *want = g_hash_table_lookup(wants->by_id, &id);
 
     if (!want)
         return;
-    want->pub.is_taken = FALSE;
-    if (want->pub.n_waiting)
-        tell_backend(cache);
-    else
+    if (!want->pub.n_waiting) {
         want_free(cache, want);
+        return;
+    }
+    g_queue_unlink(queue_of(wants, &want->pub), &want->link);
+    want->pub.is_taken = FALSE;
+    insert_by_age(queue_of(wants, &want->pub), want);
+    tell_backend(cache);
 }
 
 void cache_want_renew(Cache *cache, guint64 id)
@@ -488,9 +518,18 @@ static void fail_if(Cache *cache, const GQueue *queue,
     }
 }
 
-static gboolean is_free(const Want *want, guint32 number)
+/* Of all queues. */
+static void fail_all_if(Cache *cache, gboolean (*matches)(const Want *want, guint32 number),
+                        guint32 number, const GError *error)
 {
-    return !want->pub.is_taken;
+    fail_if(cache, &cache->wants->order, matches, number, error);
+    fail_if(cache, &cache->wants->making, matches, number, error);
+    fail_if(cache, &cache->wants->taken, matches, number, error);
+}
+
+static gboolean is_any(const Want *want, guint32 number)
+{
+    return TRUE;
 }
 
 static gboolean is_of_box(const Want *want, guint32 number)
@@ -505,13 +544,12 @@ static gboolean is_of_generation(const Want *want, guint32 number)
 
 void cache_wants_fail(Cache *cache, const GError *error)
 {
-    fail_if(cache, &cache->wants->order, is_free, 0, error);
+    fail_if(cache, &cache->wants->order, is_any, 0, error);
 }
 
 void wants_end_box(Cache *cache, guint32 id, const GError *error)
 {
-    fail_if(cache, &cache->wants->order, is_of_box, id, error);
-    fail_if(cache, &cache->wants->making, is_of_box, id, error);
+    fail_all_if(cache, is_of_box, id, error);
 }
 
 void wants_fail_generation(Cache *cache, guint32 generation)
@@ -519,6 +557,5 @@ void wants_fail_generation(Cache *cache, guint32 generation)
     g_autoptr(GError) error =
         g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "the mailbox was replaced by another one");
 
-    fail_if(cache, &cache->wants->order, is_of_generation, generation, error);
-    fail_if(cache, &cache->wants->making, is_of_generation, generation, error);
+    fail_all_if(cache, is_of_generation, generation, error);
 }

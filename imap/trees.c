@@ -212,9 +212,10 @@ static TreesJob *gather(ImapWorker *worker, const CacheBox *box, gboolean are_wa
 {
     TreesJob *trees = NULL;
 
-    for (GList *link = cache_wants(imap_worker_cache(worker))->head; link; link = link->next) {
+    for (GList *link = cache_wants(imap_worker_cache(worker))->head, *next; link; link = next) {
         const CacheWant *want = link->data;
 
+        next = link->next;
         if (!imap_want_is_open(want, CACHE_WANT_TREE, box) ||
             (want->n_waiting > 0) != are_waited_for)
             continue;
