@@ -122,7 +122,7 @@ static void suggest_messages(Cache *cache, const Box *box, Walker *walker, const
         bytes += MIN(row->size, MESSAGE_MAX);
         if (n <= n_wanted)
             continue;
-        ahead_suggest_blocks(cache, box, row->uid, walker->section, 0,
+        wants_suggest_blocks(cache, &(BodyKey){box->pub.generation, row->uid, walker->section}, 0,
                              MAX(1, MIN(row->size, MESSAGE_MAX)));
         walker->wanted = row->uid;
     }
@@ -159,8 +159,7 @@ static void suggest_source(const char *section, gpointer data)
     BodyKey key = {sources->box->pub.generation, sources->uid, g_intern_string(section)};
     guint64 length = MIN(sections_length(sources->cache, &key), MESSAGE_MAX);
 
-    ahead_suggest_blocks(sources->cache, sources->box, sources->uid, key.section, 0,
-                         MAX(1, length));
+    wants_suggest_blocks(sources->cache, &key, 0, MAX(1, length));
     sources->bytes += length;
 }
 

@@ -36,16 +36,6 @@ void ahead_free(Cache *cache)
     g_free(cache->ahead);
 }
 
-void ahead_suggest_blocks(Cache *cache, const Box *box, guint32 uid, const char *section,
-                          guint64 from, guint64 to)
-{
-    BodyKey key = {box->pub.generation, uid, section};
-
-    to = MIN(to, CACHE_SIZE_MAX);
-    for (guint64 block = from / CACHE_BLOCK_SIZE; block * CACHE_BLOCK_SIZE < to; block++)
-        wants_suggest_block(cache, &key, (guint32)block);
-}
-
 static Reader *reader_of(struct Ahead *ahead, guint32 generation, guint32 uid, const char *section)
 {
     Reader *reader;
@@ -102,7 +92,7 @@ static void read_in_file(Cache *cache, const Box *box, guint32 uid, const char *
     to = MIN(reader->next + reader->window, length);
     if (to <= reader->wanted)
         return;
-    ahead_suggest_blocks(cache, box, uid, section, reader->wanted, to);
+    wants_suggest_blocks(cache, &(BodyKey){box->pub.generation, uid, section}, reader->wanted, to);
     reader->wanted = to;
     reader->window = MIN(reader->window * 4, FILE_MAX);
 }

@@ -304,6 +304,8 @@ void wants_suggest(Cache *cache, const CacheWant *wanted);
 CacheAnswer wants_answer_block(Cache *cache, const BodyKey *key, guint32 block, guint64 *ret_want,
                                GError **error);
 void wants_suggest_block(Cache *cache, const BodyKey *key, guint32 block);
+/* Suggests those of [from, to). */
+void wants_suggest_blocks(Cache *cache, const BodyKey *key, guint64 from, guint64 to);
 /* The same two for what is wanted of a message as such; @section may be NULL. */
 CacheAnswer wants_answer_message(Cache *cache, CacheWantKind kind, guint32 generation, guint32 uid,
                                  const char *section, guint64 *ret_want, GError **error);
@@ -361,6 +363,3 @@ CacheAnswer ahead_list(Cache *cache, Box *box, guint32 uid, guint64 *ret_want, G
 void ahead_listed(Cache *cache, Box *box, guint32 uid);
 /* The section @section of @uid is read, from its beginning: may suggest others of the mailbox. */
 void ahead_walk(Cache *cache, Box *box, guint32 uid, const char *section);
-/* Suggests the blocks of [from, to) that are missing. */
-void ahead_suggest_blocks(Cache *cache, const Box *box, guint32 uid, const char *section,
-                          guint64 from, guint64 to);

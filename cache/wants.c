@@ -335,6 +335,13 @@ void wants_suggest_block(Cache *cache, const BodyKey *key, guint32 block)
         wants_suggest(cache, &want);
 }
 
+void wants_suggest_blocks(Cache *cache, const BodyKey *key, guint64 from, guint64 to)
+{
+    to = MIN(to, CACHE_SIZE_MAX);
+    for (guint64 block = from / CACHE_BLOCK_SIZE; block * CACHE_BLOCK_SIZE < to; block++)
+        wants_suggest_block(cache, key, (guint32)block);
+}
+
 static CacheWant message_want(Cache *cache, CacheWantKind kind, guint32 generation, guint32 uid,
                               const char *section)
 {

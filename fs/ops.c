@@ -28,6 +28,15 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 /* --- names and attributes --- */
 
+/* Whether its attributes are known without getting anything for them. */
+static gboolean can_tell_attr(FsRequest *request, FsNode node)
+{
+    const FsView *view = fs_view(node.kind);
+
+    return !view->knows_attr ||
+           (view->knows_attr(request->fs, node) && !fs_is_resizing(request->fs, node));
+}
+
 static CacheAnswer fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
 {
     const FsView *view = fs_view(node.kind);
@@ -35,10 +44,19 @@ static CacheAnswer fill_entry(FsRequest *request, FsNode node, struct fuse_entry
 
     entry->ino = fs_ino(request->fs, node);
     entry->generation = 0;
-    entry->entry_timeout = view->timeout;
-    /* Lookups in one directory wait for each other: without a size, the kernel asks for it. */
-    entry->attr_timeout = answer == CACHE_WAIT ? 0 : view->timeout;
+    entry->entry_timeout = entry->attr_timeout = view->timeout;
     return answer;
+}
+
+/* Lookups in one directory wait for each other, so none gets anything: without a size the kernel
+ * will ask for it. */
+static void fill_entry_without_size(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
+{
+    const FsView *view = fs_view(node.kind);
+
+    entry->ino = entry->attr.st_ino = fs_ino(request->fs, node);
+    entry->attr.st_mode = view->mode;
+    entry->entry_timeout = view->timeout;
 }
 
 static void answer_absent_name(FsRequest *request)
@@ -75,12 +93,10 @@ static void run_lookup(FsRequest *request)
         return;
     }
     answer = view->lookup(request, request->node, request->name, &child);
-    if (answer == CACHE_FOUND)
+    if (answer == CACHE_FOUND && !can_tell_attr(request, child))
+        fill_entry_without_size(request, child, &entry);
+    else if (answer == CACHE_FOUND)
         answer = fill_entry(request, child, &entry);
-    if (answer == CACHE_WAIT && entry.ino)
-        answer = CACHE_FOUND;
-    if (answer == CACHE_FOUND && waits_for_news(request, child))
-        return;
     if (answer == CACHE_FOUND)
         fs_answer_entry(request, &entry);
     else if (answer == CACHE_ABSENT)
@@ -198,7 +214,7 @@ static gboolean is_size_in_flux(FsRequest *request)
     if (!view->size_told || !fs_node_message(request->fs, request->node, &message))
         return FALSE;
     size = view->size_told(request->fs, request->node);
-    if (request->n_runs == 0)
+    if (request->first_size == G_MAXUINT64)
         request->first_size = size;
     return size != request->first_size || fs_is_resizing(request->fs, request->node);
 }
@@ -335,14 +351,6 @@ static gboolean add_entry(Listing *listing, const char *name, FsNode node, off_t
         return FALSE;
     listing->len += taken;
     return TRUE;
-}
-
-static gboolean can_tell_attr(FsRequest *request, FsNode node)
-{
-    const FsView *view = fs_view(node.kind);
-
-    return !view->knows_attr ||
-           (view->knows_attr(request->fs, node) && !fs_is_resizing(request->fs, node));
 }
 
 /* "." and "..", whose cookies are 1 and 2. */

@@ -87,7 +87,7 @@ void fs_requests_end(Fs *fs, int code);
 
 extern const struct fuse_lowlevel_ops fs_ops;
 
-/* --- views.c: nodes; what is in the mount is in fs/views.h --- */
+/* --- nodes.c; what is in the mount is in fs/views.h --- */
 
 /* The node of the mount's root. */
 FsNode fs_root(const Fs *fs);

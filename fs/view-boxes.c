@@ -8,25 +8,6 @@
 #define COOKIE_BOXES    ((guint64)1 << 32)
 #define COOKIE_MESSAGES ((guint64)2 << 32)
 
-const FsBoxView fs_box_views[FS_N_BOX_VIEWS] = {
-    {FS_KIND_BOX, FS_KIND_MESSAGE, FS_NAME_FULL, FS_KIND_ALIAS, FS_NAME_SHORT, NULL},
-    {FS_KIND_UID_BOX, FS_KIND_UID_MESSAGE, FS_NAME_UID, 0, 0, "uid"},
-    {FS_KIND_TEXT_BOX, FS_KIND_TEXT, FS_NAME_TEXT, 0, 0, "text"},
-    {FS_KIND_PARTS_BOX, FS_KIND_PARTS, FS_NAME_PARTS, FS_KIND_PARTS_LINK, FS_NAME_UID_ONLY,
-     "parts"},
-};
-
-const FsBoxView *fs_box_view(FsKind kind)
-{
-    for (gsize i = 0; i < FS_N_BOX_VIEWS; i++) {
-        const FsBoxView *view = &fs_box_views[i];
-
-        if (kind == view->box || kind == view->message || kind == view->alias)
-            return view;
-    }
-    return NULL;
-}
-
 /* --- names --- */
 
 static gboolean is_by_recipient(const CacheBox *box)

@@ -46,7 +46,7 @@ const FsView *fs_view(FsKind kind);
 /* All attributes of @node. */
 CacheAnswer fs_attr(FsRequest *request, FsNode node, struct stat *attr);
 
-/* --- view-boxes.c: directories of mailboxes --- */
+/* --- nodes.c --- */
 
 /* What mailboxes and messages look like in one of the views. */
 typedef struct {
@@ -62,6 +62,8 @@ extern const FsBoxView fs_box_views[FS_N_BOX_VIEWS];
 
 /* The view of a mailbox's directory or of a message in it; NULL for other kinds. */
 const FsBoxView *fs_box_view(FsKind kind);
+/* --- view-boxes.c --- */
+
 /* The name of a message in @view as it is now; FALSE when it is gone. */
 gboolean fs_message_name(Fs *fs, const FsBoxView *view, guint32 box, guint32 uid,
                          char name[FS_MESSAGE_NAME]);

@@ -124,14 +124,15 @@ gboolean imap_is_same_message(const Cache *cache, const CacheMessage *message,
 const char *imap_worker_find_stranger(const ImapWorker *worker, guint32 generation,
                                       const ImapItems *items, CacheMessage *ret_message);
 
-/* --- dispatch.c --- */
+/* --- wants.c --- */
 
-/* What a want is for: the connection that lists, or those that get bodies; the maker's is for
- * neither. */
+/* What a want is for: the connection that lists, or those that get bodies. */
 gboolean imap_want_is_list(const CacheWant *want);
 gboolean imap_want_is_body(const CacheWant *want);
 /* Whether it is of @kind, of the messages that are in @box now, and nobody's yet. */
 gboolean imap_want_is_open(const CacheWant *want, CacheWantKind kind, const CacheBox *box);
+
+/* --- dispatch.c --- */
 
 /* Sends what the connections are to do next; @bodies (ImapWorker) are those that get bodies. */
 void imap_dispatch_lister(ImapWorker *worker, const GPtrArray *bodies);
