@@ -25,6 +25,7 @@ LATE = TIMEOUT + 2  # a call must have ended by then
 AT_ONCE = 1
 LETTER = messages.message(b"The letter that is read beforehand.\r\n", subject="Letter")
 FILM = messages.with_attachment(300_000)
+PAPER = messages.of_size(40_000)  # of one block, too large to be kept in the index
 SEED = 20260215
 
 
@@ -326,6 +327,7 @@ def test_killed_and_mounted_again(account, proxy, mount, home, user, end):
     source = account.url("imap+insecure", between.port)
     killed = mount(source, home=shared)
     assert killed.run("cat", f"INBOX/u{uids[0]}.eml", check=True).stdout == LETTER
+    time.sleep(0.3)  # what was fetched in the last tenth of a second may be fetched again
     killed.kill(clean=False)
     assert is_mounted(killed.path)
     assert b"not connected" in killed.run("ls", ".").stderr
@@ -453,13 +455,13 @@ DAMAGES = [flip_data, flip_heads, truncate_blocks, empty_blocks, swap_blocks, bl
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_between_mounts(account, mount, home, damage):
-    account.deliver_all([Message(LETTER), Message(FILM)])
+    account.deliver_all([Message(PAPER), Message(FILM)])
     shared = home()
     for act in (lambda cache: None, damage, damage):
         mounted = mount(account.url(), home=shared)
         assert sorted(uid_name.split(".u")[1] for uid_name in os.listdir(mounted / "INBOX")) == [
             "1,.eml", "2,.eml"]
-        assert (mounted / "INBOX/u1.eml").read_bytes() == LETTER
+        assert (mounted / "INBOX/u1.eml").read_bytes() == PAPER
         assert (mounted / "INBOX/u2.eml").read_bytes() == FILM
         mounted.finish()
         act(cache_of(shared))
@@ -469,29 +471,30 @@ def test_damage_between_mounts(account, mount, home, damage):
 def test_damage_while_mounted(account, mount, home, damage):
     shared = home()
     mounted = mount(account.url(), home=shared)
-    account.deliver_all([Message(LETTER), Message(FILM)])
-    assert (mounted / "INBOX/u1.eml").read_bytes() == LETTER
+    account.deliver_all([Message(PAPER), Message(FILM)])
+    assert (mounted / "INBOX/u1.eml").read_bytes() == PAPER
     assert (mounted / "INBOX/u2.eml").read_bytes() == FILM
     damage(cache_of(shared))
-    account.deliver(LETTER)
+    account.deliver(PAPER)
     wait_until(lambda: len(os.listdir(mounted / "INBOX")) == 3, LATE)
-    for uid, content in ((1, LETTER), (2, FILM), (3, LETTER)):
-        assert read_cold(mounted / f"INBOX/u{uid}.eml") == content
+    for uid, content in ((1, PAPER), (2, FILM), (3, PAPER)):
+        # ESTALE, when it is just then that the index is found to be none.
+        wait_until(lambda: reads_as(mounted / f"INBOX/u{uid}.eml", content), LATE)
     mounted.finish()
     again = mount(account.url(), home=shared)
-    for uid, content in ((1, LETTER), (2, FILM), (3, LETTER)):
+    for uid, content in ((1, PAPER), (2, FILM), (3, PAPER)):
         assert (again / f"INBOX/u{uid}.eml").read_bytes() == content
 
 
 def test_damage_shows_in_the_status(account, mount, home):
-    account.deliver(LETTER)
+    account.deliver(PAPER)
     shared = home()
     first = mount(account.url(), home=shared)
-    assert (first / "INBOX/u1.eml").read_bytes() == LETTER
+    assert (first / "INBOX/u1.eml").read_bytes() == PAPER
     first.finish()
     flip_data(cache_of(shared))
     second = mount(account.url(), home=shared)
-    assert (second / "INBOX/u1.eml").read_bytes() == LETTER
+    assert (second / "INBOX/u1.eml").read_bytes() == PAPER
     assert ", 1 damaged blocks\n" in (second / ".mailfs/status").read_text()
 
 
@@ -504,7 +507,7 @@ def test_damaged_and_offline_is_an_error(account, proxy, mount, home):
     mounted = mount(account.url("imap+insecure", between.port), home=shared)
     flip_data(cache_of(shared))
     refuse(account.server, between)
-    assert failure(lambda: read_cold(mounted / "INBOX/u1.eml")) == errno.EHOSTUNREACH
+    assert failure(lambda: read_cold(mounted / "INBOX/u2.eml")) == errno.EHOSTUNREACH
 
 
 # A listing that had to stop.

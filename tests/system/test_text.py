@@ -60,7 +60,7 @@ CASES = {
     "alternative, html first": (multipart("alternative", HTML, PLAIN),
                                 HEAD + "\nThe roof is done.\n"),
     "alternative without plain": (multipart("alternative", EMPTY, HTML),
-                                  HEAD + "\nThe roof is\xa0done.\n"),
+                                  HEAD + "\nThe roof is done.\n"),
     "attachments": (multipart("mixed", PLAIN, FILM, NOTES),
                     HEAD + "\nThe roof is done.\n\n"
                     "Attachment: 2-film.mp4 (video/mp4)\nAttachment: 3-notes.txt (text/plain)\n"),
@@ -174,7 +174,7 @@ def test_every_plain_text_is_in_it(library, mount):
     texts = packed(mount(library.url("imap+insecure")))
     with library.raw("INBOX") as raw:
         wanted = {uid: plain_lines(raw.body(uid)) for uid in texts}
-    assert sum(map(len, wanted.values())) > 1000
+    assert sum(map(len, wanted.values())) > (1000 if messages.corpus() else 200)
     missing = {uid: some for uid in texts if (some := wanted[uid] - lines(texts[uid]))}
     print(missing)
     # Fields that are there twice, odd boundaries, and what is too deep: Python reads them its way.

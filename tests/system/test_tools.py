@@ -95,7 +95,7 @@ def test_ls_is_in_order_of_arrival(mounted):
 
 def test_ls_of_the_root(mounted):
     assert shell(mounted, "ls -A") == ["Archive", "INBOX"]
-    assert shell(mounted, "ls -A .mailfs") == ["status", "uid"]
+    assert shell(mounted, "ls -A .mailfs") == ["parts", "status", "text", "uid"]
     assert shell(mounted, "ls Archive") == ["2024"]
 
 
