@@ -131,26 +131,11 @@ static void measure(FsParse *parse, MailPart *part)
         measure(parse, part->parts->pdata[i]);
 }
 
-/* What is no message is one text all the same. */
-static MailPart *plain_text(guint64 size)
-{
-    MailPart *part = mail_part_new();
-
-    part->type = g_strdup("text");
-    part->subtype = g_strdup("plain");
-    part->encoding = g_strdup("7bit");
-    part->size = size;
-    part->has_offsets = TRUE;
-    return part;
-}
-
 static gpointer run(gpointer data)
 {
     FsParse *parse = data;
 
     parse->root = mime_structure_parse(parse->size, read_octets, parse);
-    if (!parse->root)
-        parse->root = plain_text(parse->size);
     measure(parse, parse->root);
     g_mutex_lock(&parse->mutex);
     if (!parse->is_closed)

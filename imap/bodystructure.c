@@ -35,9 +35,8 @@ static gboolean is_string_or_nil(const ImapValue *value)
 static char *dup_lower(const ImapValue *value)
 {
     const char *text = get_string(value);
-    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
 
-    return valid ? g_ascii_strdown(valid, -1) : NULL;
+    return text ? mime_token_dup(text) : NULL;
 }
 
 /* Takes the value at *at, which goes on to the next one. */

@@ -137,8 +137,10 @@ static gboolean is_known_box(const ImapWorker *worker)
 
 static void on_body_box(ImapWorker *worker, const GError *error)
 {
-    if (error) {
-        /* What was sent behind the EXAMINE fails for the same reason. */
+    if (error && imap_session_is_closed(worker->session)) {
+        return; /* what was sent behind the EXAMINE is for another connection */
+    } else if (error) {
+        /* What was sent behind it fails for the same reason. */
         for (GList *link = worker->jobs.head; link; link = link->next)
             imap_job_wants_done(link->data, error);
     } else if (!is_known_box(worker)) {

@@ -49,5 +49,5 @@ gboolean imap_date_parse(const char *text, gint64 *ret_date);
 MailEnvelope *imap_envelope_parse(const ImapValue *list);
 
 /* The part tree, or NULL when it is missing, wrong or over MAIL_PART_DEPTH_MAX or MAIL_PARTS_MAX:
- * then the message is parsed here instead.  Non-recursive, or bounded by the depth limit. */
+ * then the message is parsed here instead. */
 MailPart *imap_bodystructure_parse(const ImapValue *list);

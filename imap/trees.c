@@ -111,7 +111,7 @@ static gboolean fetched(ImapJob *job, const ImapItems *items)
 
     if (!asked || job->worker->box != job->box)
         return FALSE;
-    asked->is_told_of = TRUE;
+    asked->is_told_of |= trees->is_broken || items->present & (IMAP_ITEM_DATE | IMAP_ITEM_SIZE);
     why = imap_worker_find_stranger(job->worker, trees->generation, items, &message);
     if (!why && (trees->is_broken || !(items->present & IMAP_ITEM_BODYSTRUCTURE)))
         return FALSE;

@@ -123,11 +123,17 @@ static MailPart *find(MailPart *part, gboolean (*is_it)(const MailPart *part, gc
 /* The child of @part that is the @nth part, or above it: they are numbered in their order. */
 static MailPart *towards(const MailPart *part, guint nth)
 {
-    guint i = 0;
+    guint low = 0, high = part->parts->len;
 
-    while (i + 1 < part->parts->len && ((MailPart *)part->parts->pdata[i + 1])->nth <= nth)
-        i++;
-    return part->parts->pdata[i];
+    while (high - low > 1) {
+        guint middle = low + (high - low) / 2;
+
+        if (((const MailPart *)part->parts->pdata[middle])->nth <= nth)
+            low = middle;
+        else
+            high = middle;
+    }
+    return part->parts->pdata[low];
 }
 
 MailPart *mail_part_nth(MailPart *root, guint nth)
@@ -139,15 +145,30 @@ MailPart *mail_part_nth(MailPart *root, guint nth)
     return part;
 }
 
-/* A multipart that is the root of a message in a part has that part's section, too. */
-static gboolean is_of_section(const MailPart *part, gconstpointer data)
+/* The child of the multipart @part that @section is in, or is. */
+static MailPart *towards_section(const MailPart *part, const char *section)
 {
-    return g_str_equal(part->section, data);
+    gsize len = strlen(part->section);
+    guint64 number;
+
+    if (strncmp(section, part->section, len) != 0 || (len > 0 && section[len] != '.'))
+        return NULL;
+    number = g_ascii_strtoull(section + len + (len > 0), NULL, 10);
+    return number > 0 && number <= part->parts->len ? part->parts->pdata[number - 1] : NULL;
 }
 
 MailPart *mail_part_of_section(MailPart *root, const char *section)
 {
-    return find(root, is_of_section, section);
+    MailPart *part = root;
+
+    /* A multipart that is the root of a message in a part has that part's section, too. */
+    while (part && !g_str_equal(part->section, section)) {
+        if (!part->parts || !part->parts->len)
+            return NULL;
+        part =
+            mail_part_is_multipart(part) ? towards_section(part, section) : part->parts->pdata[0];
+    }
+    return part;
 }
 
 static gboolean is_holder(const MailPart *part, gconstpointer data)

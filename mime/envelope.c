@@ -8,6 +8,7 @@
 #include "mime/mime.h"
 #include "mime/text.h"
 
+#define GROUPS_MAX    100
 #define ADDRESSES_MAX 1000
 /* Octets of a field that are looked at: more than any field will show. */
 #define FIELD_MAX ((gsize)16 * 1024)
@@ -196,13 +197,26 @@ static void add_list(People *people, InternetAddressList *list)
     }
 }
 
+/* GMime reads groups in groups, each of which takes room on the stack. */
+static gboolean is_too_deep(const char *text)
+{
+    guint depth = 0;
+
+    for (; *text && depth <= GROUPS_MAX; text++) {
+        depth += *text == ':';
+        depth -= *text == ';' && depth > 0;
+    }
+    return depth > GROUPS_MAX;
+}
+
 /* What is no list of addresses is shown like a name, so that nothing is hidden. */
 static People read_people(const Value *value)
 {
     People people = {.text = g_string_new(NULL)};
     g_autofree char *raw = dup_unfolded(value);
     g_autofree char *words = mime_header_without_base64(raw);
-    InternetAddressList *list = internet_address_list_parse(NULL, words);
+    InternetAddressList *list =
+        is_too_deep(words) ? NULL : internet_address_list_parse(NULL, words);
 
     if (list)
         add_list(&people, list);

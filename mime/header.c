@@ -9,6 +9,7 @@
 #include "mime/text.h"
 
 #define HEADER_MAX ((gsize)64 * 1024)
+#define TOKEN_MAX  ((gsize)127)
 
 static GRegex *base64_word; /* its charset, a language (RFC 2231 5), its text */
 
@@ -92,4 +93,11 @@ char *mime_header_decode(const char *bytes, gsize len)
     words = mime_header_without_base64(unfolded);
     decoded = g_mime_utils_header_decode_text(NULL, words);
     return mime_text_clean(decoded, strlen(decoded));
+}
+
+char *mime_token_dup(const char *text)
+{
+    g_autofree char *clean = mime_text_clean(text, strnlen(text, TOKEN_MAX));
+
+    return g_ascii_strdown(clean, -1);
 }

@@ -17,6 +17,10 @@ char *mime_header_decode(const char *bytes, gsize len);
 /* As it stands, but as valid UTF-8 with a blank for each octet of a control character; new. */
 char *mime_text_clean(const char *bytes, gsize len);
 
+/* A media type, an encoding or the like as trees have it: in lower case, without controls, cut to
+ * 127 octets (RFC 6838 4.2); @text may be anything. */
+char *mime_token_dup(const char *text);
+
 /* --- the part tree (mime/structure.c) --- */
 
 #define MIME_HEADER_MAX ((guint64)1024 * 1024) /* octets of one header that are looked at */
@@ -28,7 +32,8 @@ typedef gssize (*MimeReadFunc)(gpointer data, guint64 offset, guint8 *bytes, gsi
  * that imap_bodystructure_parse() makes of what a server tells.  Of every part the octets
  * [header_off, body_off) are the header with the empty line at its end, and [body_off, body_off +
  * size) the body, encoded; a part without either is empty there.  Parts beyond MAIL_PARTS_MAX or
- * MAIL_PART_DEPTH_MAX are in the body of one that is not.  Where @read fails the message ends. */
+ * MAIL_PART_DEPTH_MAX are in the body of one that is not.  Where @read fails the message ends.
+ * There is always one part. */
 MailPart *mime_structure_parse(guint64 size, MimeReadFunc read, gpointer data);
 
 /* --- parameters of Content-Type and Content-Disposition (mime/params.c) --- */

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "mime/mime.h"
+#include "mime/text.h"
 
-#define PARAMS_MAX 1000
+#define PARAMS_MAX 200 /* pieces are sought among them one by one */
 #define PARAMS_LEN ((gsize)64 * 1024)
 
 struct MimeParams {
@@ -199,15 +200,19 @@ static gboolean is_piece(const char *text, const char *name, guint nth, gboolean
 {
     gsize len = strlen(name);
     guint64 number = 0;
+    gboolean is_extended;
 
     if (g_ascii_strncasecmp(text, name, len) != 0 || text[len] != '*')
         return FALSE;
     text += len + 1;
-    *ret_is_extended = *text == '\0';
+    is_extended = *text == '\0';
     for (; g_ascii_isdigit(*text) && number <= PARAMS_MAX; text++)
         number = number * 10 + (guint64)g_ascii_digit_value(*text);
-    *ret_is_extended |= g_str_equal(text, "*");
-    return number == nth && (*text == '\0' || *ret_is_extended);
+    is_extended |= g_str_equal(text, "*");
+    if (number != nth || (*text && !is_extended))
+        return FALSE;
+    *ret_is_extended = is_extended;
+    return TRUE;
 }
 
 static const char *find_piece(const MimeParams *params, const char *name, guint nth,
@@ -307,9 +312,7 @@ static char *decode_extended(const char *value)
 
     append_unescaped(octets, second ? second + 1 : value);
     text = convert(octets, choose_charset(name, octets));
-    for (guint i = 0; i < text->len; i++)
-        if (text->data[i] < ' ' || text->data[i] == 0x7f)
-            text->data[i] = ' ';
+    mime_blank_controls((char *)text->data, text->len);
     return g_strndup((const char *)text->data, text->len);
 }
 

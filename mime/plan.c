@@ -59,6 +59,9 @@ static guint drop_text(GArray *plan, guint begin, guint end)
     for (guint i = begin; i < end; i++) {
         MimePiece piece = g_array_index(plan, MimePiece, i);
 
+        /* A message that is not read is named. */
+        if (piece.show == MIME_SHOW_HEADER)
+            piece.show = MIME_SHOW_ATTACHMENT;
         if (piece.show == MIME_SHOW_ATTACHMENT)
             g_array_index(plan, MimePiece, kept++) = piece;
     }

@@ -52,9 +52,8 @@ static void clear_content(Content *content)
 static char *read_lower(const char **at, const char *end)
 {
     g_autofree char *word = mime_word_read(at, end);
-    g_autofree char *valid = g_utf8_make_valid(word, -1);
 
-    return g_ascii_strdown(valid, -1);
+    return mime_token_dup(word);
 }
 
 /* One that is wrong says nothing (RFC 2045 5.2). */
@@ -315,6 +314,7 @@ static void take_header_line(Walk *walk, const MimeLine *line)
 {
     gboolean is_more = line->len > 0 && (line->bytes[0] == ' ' || line->bytes[0] == '\t');
     GString *field = walk->field;
+    gsize before;
 
     if (line->len == 0) {
         end_header(walk, line->end);
@@ -328,8 +328,13 @@ static void take_header_line(Walk *walk, const MimeLine *line)
     } else if (field->len > 0) {
         g_string_append(field, "\r\n");
     }
+    before = field->len;
     g_string_append_len(field, line->bytes,
                         (gssize)MIN(line->len, FIELD_MAX - MIN(field->len, FIELD_MAX)));
+    /* A NUL would end the text for everybody else. */
+    for (gsize i = before; i < field->len; i++)
+        if (!field->str[i])
+            field->str[i] = ' ';
 }
 
 static void take_line(Walk *walk, const MimeLine *line)

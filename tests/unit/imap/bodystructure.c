@@ -51,6 +51,8 @@ static const Row rows[] = {
     {"message-encoded-parts",
      "(\"message\" \"rfc822\" NIL NIL NIL \"quoted-printable\" 300 " ENVELOPE " " PLAIN " 9)",
      "message/rfc822 quoted-printable 300"},
+    {"type-controls", "(\"application\" \"x-\302\233\" NIL NIL NIL \"base64\" 300)",
+     "application/x-   base64 300"},
     {"type-empty", "(\"\" \"\" NIL NIL NIL \"base64\" 300 NIL (\"inline\" NIL))",
      "text/plain base64 300 disposition=inline"},
     {"subtype-empty", "(\"text\" \"\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 5 1)",
@@ -250,7 +252,7 @@ static void test_many_params(void)
     g_string_append(list, ") NIL NIL \"7bit\" 5)");
     part = parse(list->str);
     g_assert_nonnull(part);
-    g_assert_cmpuint(strlen(part->name), ==, 1000);
+    g_assert_cmpuint(strlen(part->name), ==, 200);
 }
 
 static void test_long_strings(void)

@@ -124,6 +124,12 @@ static void test_numbers(void)
     g_assert_true(mail_part_nth(root, 13) == mail_part_of_section(root, "4.2.2.1"));
     g_assert_null(mail_part_nth(root, 14));
     g_assert_null(mail_part_of_section(root, "4.3"));
+    g_assert_null(mail_part_of_section(root, "40"));
+    g_assert_null(mail_part_of_section(root, "4.2.2.1.1"));
+    g_assert_null(mail_part_of_section(root, "4.2.x"));
+    g_assert_null(mail_part_of_section(root, "HEADER"));
+    for (guint nth = 0; nth < 14; nth++)
+        g_assert_cmpuint(mail_part_nth(root, nth)->nth, ==, nth);
 
     mail_part_number(leaf);
     put_section(of_leaf, leaf);

@@ -171,6 +171,21 @@ static void test_many_addresses(void)
     g_assert_cmpstr(mail_envelope_get(short_one, MAIL_ENVELOPE_TO), ==, "a@b");
 }
 
+/* Groups in groups, as deep as one likes: shown, and not taken apart. */
+static void test_groups_without_end(void)
+{
+    g_autoptr(GString) header = g_string_new("From: ");
+    g_autoptr(MailEnvelope) envelope = NULL;
+
+    for (guint i = 0; i < 500000; i++)
+        g_string_append(header, "a:");
+    g_string_append(header, "\r\nSubject: b\r\n");
+    envelope = mime_envelope_parse((const guint8 *)header->str, header->len);
+    g_assert_cmpstr(mail_envelope_get(envelope, MAIL_ENVELOPE_SUBJECT), ==, "b");
+    g_assert_true(
+        g_str_has_prefix(mail_envelope_get(envelope, MAIL_ENVELOPE_FROM_NAME), "a:a:a:a:"));
+}
+
 static char *print(const MailEnvelope *envelope)
 {
     GByteArray *out = g_byte_array_new();
@@ -221,6 +236,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mime/envelope/long-header", test_long_header);
     g_test_add_func("/mime/envelope/long-fields", test_long_fields);
     g_test_add_func("/mime/envelope/many-addresses", test_many_addresses);
+    g_test_add_func("/mime/envelope/groups-without-end", test_groups_without_end);
     g_test_add_func("/mime/envelope/print", test_print);
     g_test_add_func("/mime/envelope/print-controls", test_print_controls);
     return g_test_run();

@@ -136,6 +136,17 @@ static void test_limit(void)
     g_assert_true(g_utf8_validate(decoded, -1, NULL));
 }
 
+static void test_token(void)
+{
+    g_autofree char *long_text = g_strnfill(100000, 'A');
+    g_autofree char *cut = mime_token_dup(long_text),
+                    *clean = mime_token_dup("X-\302\233\033a\374");
+
+    g_assert_cmpuint(strlen(cut), ==, 127);
+    g_assert_cmpuint(strspn(cut, "a"), ==, 127);
+    g_assert_cmpstr(clean, ==, "x-   a\357\277\275");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -149,5 +160,6 @@ int main(int argc, char **argv)
     g_test_add_func("/mime/header/hostile", test_hostile);
     g_test_add_func("/mime/header/random", test_random);
     g_test_add_func("/mime/header/limit", test_limit);
+    g_test_add_func("/mime/header/token", test_token);
     return g_test_run();
 }

@@ -42,6 +42,7 @@ static const Row rows[] = {
     {"extended-one-quote", "; n*=\"a'%20b\"", "a' b"},
     {"extended-empty", "; n*=utf-8''", NULL},
     {"extended-not-hex", "; n*=utf-8''%g0%2", "%g0%2"},
+    {"extended-controls", "; n*=utf-8''a%C2%9B31m%7f", "a  31m "},
     {"extended-nul", "; n*=utf-8''a%00%0ab", "a  b"},
 
     {"pieces", "; n*0=a; n*1=b; n*2=c", "abc"},
@@ -50,6 +51,8 @@ static const Row rows[] = {
     {"pieces-extended-later", "; n*0=\"it's '%\"; n*1*=%20b", "it's '% b"},
     {"pieces-gap", "; n*0=a; n*2=c", "a"},
     {"pieces-late", "; n*1=b", NULL},
+    {"pieces-late-extended", "; n=a; n*1*=b", "a"},
+    {"pieces-gap-extended", "; n*0=a; n*1=b; n*3*=c", "ab"},
     {"pieces-twice", "; n*0=a; n*0=b", "a"},
     {"pieces-encoded-word", "; n*0=\"=?utf-8?q?=C3\"; n*1=\"=BC?=\"", "\303\274"},
     {"pieces-after-whole", "; n*0=a; n*1=b; n=c", "c"},

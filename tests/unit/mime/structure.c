@@ -269,6 +269,16 @@ static guint count_parts(const GString *message, guint *ret_depth)
     return count(part, 1, ret_depth);
 }
 
+static void test_nul(void)
+{
+    static const char message[] =
+        HEAD "Content-Type: application/x\r\n"
+             "Content-Disposition: inline; filename=\"a\0b.exe\"\r\n\r\n.";
+    g_autofree char *tree = parse(message, sizeof message - 1, 1000);
+
+    g_assert_cmpstr(tree, ==, "application/x a b.exe inline {.}");
+}
+
 static void test_many_parts(void)
 {
     g_autoptr(GString) message =
@@ -379,6 +389,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mime/structure/many-parts", test_many_parts);
     g_test_add_func("/mime/structure/many-empty-multiparts", test_many_empty_multiparts);
     g_test_add_func("/mime/structure/deep", test_deep);
+    g_test_add_func("/mime/structure/nul", test_nul);
     g_test_add_func("/mime/structure/deep-messages", test_deep_messages);
     g_test_add_func("/mime/structure/long-header", test_long_header);
     g_test_add_func("/mime/structure/source-fails", test_source_fails);
