@@ -179,7 +179,8 @@ static void finish(ImapJob *job, const ImapResponse *response, const GError *err
             conclude(measure);
         return;
     }
-    if (error && !imap_worker_is_inside(job->worker, job->box))
+    if (error && (!imap_worker_is_inside(job->worker, job->box) ||
+                  g_error_matches(error, MAIL_ERROR, MAIL_ERROR_BUSY)))
         end(measure, error);
     if (--ask->part->n_asked > 0 || measure->is_over)
         return;
@@ -284,11 +285,9 @@ static void send_want(ImapWorker *worker, const CacheWant *want, gboolean is_sho
 {
     Cache *cache = imap_worker_cache(worker);
     g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(part_free);
-    g_autoptr(GError) error = NULL;
-    guint64 tree_want;
-    MailPart *tree;
+    const MailPart *tree = cache_known_tree(cache, want->generation, want->uid);
 
-    if (cache_tree(cache, want->generation, want->uid, &tree, &tree_want, &error) != CACHE_FOUND) {
+    if (!tree) {
         /* Who asked for the measures will ask for the tree. */
         cache_want_done(cache, want->id, NULL);
         return;

@@ -165,6 +165,8 @@ static void finish(ImapJob *job, const ImapResponse *response, const GError *err
 
     if (is_closed && g_error_matches(error, MAIL_ERROR, MAIL_ERROR_PROTOCOL))
         blame_next(trees);
+    else if (g_error_matches(error, MAIL_ERROR, MAIL_ERROR_BUSY))
+        imap_job_wants_done(job, error); /* that says nothing of the messages */
     else if (!is_closed && (!error || imap_worker_is_inside(job->worker, job->box)))
         settle(trees, error || trees->was_broken);
 }

@@ -252,6 +252,24 @@ def test_a_measure_of_another_message(besiege):
     assert_true(mounted)
 
 
+@pytest.mark.parametrize("asked, act", [
+    ("BODYSTRUCTURE", os.listdir), ("<0.256>", lambda path: (path / "2-image.png").stat())],
+    ids=["tree", "measure"])
+def test_not_now(besiege, asked, act):
+    """A server that has no time says nothing of the message."""
+    def do_uid_fetch(host, peer, command):
+        if asked in command.text:
+            return "NO [UNAVAILABLE] later"
+        return Citizen.do_uid_fetch(host, peer, command)
+    host = Office(do_uid_fetch=do_uid_fetch)
+    mounted = besiege(host)
+    assert uids(mounted) == [1, 2]
+    assert fails(act, directory(mounted)) == "EBUSY"
+    host.restore("do_uid_fetch")
+    assert_true(mounted)
+    assert not host.fetched("BODY.PEEK[]")
+
+
 def test_a_measure_that_breaks_the_connection(besiege):
     """It is done without."""
     def body(host, message, section, origin, length):
