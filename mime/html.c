@@ -13,14 +13,16 @@
 
 #include "mime/mime.h"
 
-#define TEXT_MAX   ((gsize)16 * 1024) /* octets of a piece, where it has a blank */
-#define TAG_MAX    ((gsize)4 * 1024)  /* octets of a tag that are looked at */
-#define NAMES_MAX  ((gsize)64 * 1024) /* octets of names that one parser keeps */
-#define KEPT_MAX   (64 * 1024)        /* octets that it keeps behind it */
-#define DEPTH_MAX  500
-#define NBSP       "\302\240"
-#define QUOTE_MAX  20 /* marks before a line */
-#define BREAKS_MAX 50 /* empty lines in a row */
+#define TEXT_MAX        ((gsize)16 * 1024) /* octets of a piece, where it has a blank */
+#define TAG_MAX         ((gsize)4 * 1024)  /* octets of a tag that are looked at */
+#define NAMES_MAX       ((gsize)64 * 1024) /* octets of names that one parser keeps */
+#define KEPT_MAX        (64 * 1024)        /* octets that it keeps behind it */
+#define DEPTH_MAX       500
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:_"
+#define BLANKS          " \t\r\n\f"
+#define NBSP            "\302\240"
+#define QUOTE_MAX       20 /* marks before a line */
+#define BREAKS_MAX      50 /* empty lines in a row */
 
 /* What an element does to the text around it. */
 typedef enum {
@@ -313,13 +315,55 @@ static gboolean take_at_opening(MimeHtml *html, char c)
     return FALSE;
 }
 
-/* The tag as the parser gets it: of all but images, attributes are of no use. */
+/* Goes over an attribute's value at *@at, which may be in quotes; new. */
+static char *read_value(const char **at)
+{
+    gboolean is_quoted = **at == '"' || **at == '\'';
+    const char quotes[] = {**at, '\0'}, *value = *at + is_quoted;
+    gsize len = strcspn(value, is_quoted ? quotes : BLANKS);
+
+    *at = value + len + (is_quoted && value[len]);
+    return g_strndup(value, len);
+}
+
+/* What an image shows in words, or NULL; new. */
+static char *find_alt(const char *tag)
+{
+    g_autofree char *alt = NULL;
+
+    for (const char *at = tag + strspn(tag, NAME_CHARACTERS); *at && !alt;) {
+        g_autofree char *value = NULL;
+        gsize len;
+        gboolean is_alt;
+
+        at += strspn(at, BLANKS "/");
+        len = strcspn(at, BLANKS "=/");
+        is_alt = len == strlen("alt") && g_ascii_strncasecmp(at, "alt", len) == 0;
+        at += len;
+        at += strspn(at, BLANKS);
+        if (*at != '=')
+            continue;
+        at++;
+        at += strspn(at, BLANKS);
+        value = read_value(&at);
+        if (is_alt)
+            alt = g_steal_pointer(&value);
+    }
+    return g_steal_pointer(&alt);
+}
+
+/* The tag as the parser gets it, which must not find another end of it than we have: of attributes,
+ * only the words of an image are of use. */
 static void append_tag(GString *piece, const char *tag, const char *name, guint effects)
 {
     gboolean is_end = tag[0] == '/', is_empty = g_str_has_suffix(tag, "/");
+    g_autofree char *alt = effects & IMAGE && !is_end ? find_alt(tag) : NULL;
+    char quote = alt && strchr(alt, '"') ? '\'' : '"';
 
     g_string_append(piece, is_end ? "</" : "<");
-    g_string_append(piece, effects & IMAGE && !is_end ? tag : name);
+    g_string_append(piece, name);
+    if (alt && !strchr(alt, quote))
+        g_string_append_printf(piece, " alt=%c%s%c", quote, alt, quote);
     g_string_append(piece, is_empty ? "/>" : ">");
 }
 
@@ -328,7 +372,7 @@ static void take_tag(MimeHtml *html)
     g_autofree char *tag = g_utf8_make_valid(html->tag->str, (gssize)html->tag->len);
     gboolean is_end = tag[0] == '/';
     g_autofree char *name =
-        g_ascii_strdown(tag + is_end, (gssize)strcspn(tag + is_end, " \t\r\n\f/"));
+        g_ascii_strdown(tag + is_end, (gssize)strspn(tag + is_end, NAME_CHARACTERS));
     guint effects = effects_of(name);
 
     html->state = IN_TEXT;

@@ -27,6 +27,7 @@ static const Row rows[] = {
      "a\n\n> b\n> c\n\n> > d\n\ne\n"},
     {"entities", "&lt;a&gt; &amp; &uuml;&#x20AC;&nbsp;&unknown;",
      "<a> & \303\274\342\202\254 &unknown;\n"},
+    {"quoted-end", "a<a='>'>b<img ='>'>c<b=\"x>\">d</b>", "abcd\n"},
     {"nbsp", "a&nbsp;&nbsp;b &nbsp;c\302\240", "a  b  c \n"},
     {"head", "<html><head><title>t</title><style>s{}</style></head><body>b</body></html>", "b\n"},
     {"script", "a<script>if (1 < 2) document.write('<p>x')</script>b", "ab\n"},
@@ -59,7 +60,7 @@ static const Row rows[] = {
     {"closing-without-name", "a</>b</3>c</ p>d", "abcd\n"},
     {"body-and-more", "<body>a</body>b</html>c<html><head></head><body>d", "abcd\n"},
     {"script-value", "<script a=>b</script\">\"c", "\"c\n"},
-    {"image-odd", "<img \"a= alt=b>c<img a= =\"> alt=d>e", "bc\n"},
+    {"image-odd", "<img \"a= alt=b>c<img a= =\"> alt=d>e", "c\n"},
     {"pre-blank-lines", "<pre>a\r\n\tb</pre>", "a\n\tb\n"},
     {"cells-and-words", "<td>a</td>b", "a b\n"},
 };
