@@ -9,8 +9,9 @@
 #define N_WALKERS      4
 #define WALK_AFTER     2
 #define WALK_FIRST     8
-#define TEXTS_FIRST    32 /* they are small, and each step takes two round trips */
+#define TEXTS_FIRST    64 /* they are small, and each step takes two round trips */
 #define WALK_MAX       512
+#define TEXTS_MAX      1024
 #define WALK_BYTES_MAX ((guint64)8 * 1024 * 1024)
 #define MESSAGE_MAX    ((guint64)1024 * 1024) /* of one message */
 #define STEP_MAX       3                      /* a walk may leave out a few */
@@ -200,7 +201,7 @@ void ahead_walk(Cache *cache, Box *box, guint32 uid, const char *section)
         walker->window = CLAMP(walker->window * 2, WALK_FIRST, WALK_MAX);
         suggest_messages(cache, box, walker, rows, at, n_wanted);
     } else if (cache->maker) {
-        walker->window = CLAMP(walker->window * 4, TEXTS_FIRST, WALK_MAX);
+        walker->window = CLAMP(walker->window * 4, TEXTS_FIRST, TEXTS_MAX);
         suggest_trees(cache, box, walker, rows, at);
         suggest_sources(cache, box, walker, rows, at, n_wanted);
     }

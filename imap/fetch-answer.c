@@ -176,11 +176,11 @@ static void begin_body(ImapFetch *fetch, guint32 uid, guint64 start, guint64 end
 }
 
 /* What has come is not in flight any more: perhaps there is room for more. */
-static void count_down(ImapFetch *fetch)
+static void count_down(ImapFetch *fetch, gsize len)
 {
     ImapWorker *worker = fetch->job.worker;
     gboolean was_full = imap_fetch_is_full(worker);
-    guint64 n = MIN(fetch->n_asked, CACHE_BLOCK_SIZE);
+    guint64 n = MIN(fetch->n_asked, len);
 
     fetch->n_asked -= n;
     worker->n_asked -= n;
@@ -202,7 +202,7 @@ static void end_block(ImapFetch *fetch, const ImapPiece *piece, guint64 off)
     if (nth < piece->wants->len)
         imap_job_want_done(&fetch->job, g_array_index(piece->wants, guint64, nth), NULL);
     imap_job_renew_wants(&fetch->job);
-    count_down(fetch);
+    count_down(fetch, len);
 }
 
 /* Takes octets up to the end of a block; returns how many. */

@@ -104,8 +104,11 @@ static ImapPiece *add_piece(ImapFetch *fetch, guint32 uid)
 static void take_run(Batch *batch, ImapFetch *fetch, const CacheWant *want, guint n)
 {
     ImapPiece *piece = add_piece(fetch, want->uid);
+    guint64 start = (guint64)want->block * CACHE_BLOCK_SIZE;
     guint64 asked = (guint64)n * CACHE_BLOCK_SIZE;
 
+    if (want->length > start)
+        asked = MIN(asked, want->length - start);
     piece->length = want->length;
     for (guint i = 0; i < n; i++) {
         const CacheWant *one = i ? pending(batch, want, want->block + i) : want;
