@@ -6,8 +6,6 @@
 
 #include "mime/mime.h"
 
-#define EDGE 256 /* octets at each end of base64 by which it is measured */
-
 struct FsParse {
     Cache *cache;
     guint32 generation, uid;
@@ -111,8 +109,8 @@ static gboolean is_regular(FsParse *parse, const MailPart *part)
 
 static void measure_part(FsParse *parse, MailPart *part)
 {
-    gsize len = (gsize)MIN(part->size, EDGE), n_head, n_tail;
-    guint8 head[EDGE], tail[EDGE];
+    gsize len = (gsize)MIN(part->size, MIME_BASE64_EDGE), n_head, n_tail;
+    guint8 head[MIME_BASE64_EDGE], tail[MIME_BASE64_EDGE];
 
     if (g_strcmp0(part->encoding, "base64") != 0 || !part->has_offsets)
         return;

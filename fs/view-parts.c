@@ -36,23 +36,6 @@ static GPtrArray *new_level(MailPart *root)
     return level;
 }
 
-/* Which of the parts of @part, a multipart, begins last of those that do so at @nth or before. */
-static guint last_begun(const MailPart *part, guint nth)
-{
-    guint begun = 0, end = part->parts->len;
-
-    while (begun + 1 < end) {
-        guint middle = begun + (end - begun) / 2;
-        const MailPart *child = part->parts->pdata[middle];
-
-        if (child->nth <= nth)
-            begun = middle;
-        else
-            end = middle;
-    }
-    return begun;
-}
-
 /* The first of the level that is part @nth or a later one, found without looking at those before
  * it; or NULL. */
 static MailPart *find_from(MailPart *part, guint nth)
@@ -63,7 +46,7 @@ static MailPart *find_from(MailPart *part, guint nth)
         return part->nth >= nth ? part : NULL;
     if (!part->parts)
         return NULL;
-    for (guint i = last_begun(part, nth); !found && i < part->parts->len; i++)
+    for (guint i = mail_part_child(part, nth); !found && i < part->parts->len; i++)
         found = find_from(part->parts->pdata[i], nth);
     return found;
 }

@@ -15,7 +15,6 @@
 
 #define TOLD_BEFORE (IMAP_ITEM_UID | IMAP_ITEM_DATE | IMAP_ITEM_SIZE | IMAP_ITEM_BODY)
 
-static const char not_there[] = "the server does not have the message any more";
 static const char nothing[] = "the server sent nothing of a part that is not empty";
 static const char too_little[] = "the server sent less than it was asked for";
 
@@ -46,9 +45,8 @@ static void piece_again(ImapFetch *fetch, ImapPiece *piece)
 /* It is another message, or none. */
 static void piece_gone(ImapFetch *fetch, ImapPiece *piece, const char *why)
 {
-    g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "%s", why);
+    g_autoptr(GError) error = imap_worker_gone(fetch->job.worker, fetch->job.box, why);
 
-    cache_box_suspect(imap_worker_cache(fetch->job.worker), fetch->job.box);
     piece_done(fetch, piece, error);
 }
 
@@ -66,7 +64,7 @@ static void piece_refused(ImapFetch *fetch, ImapPiece *piece, const char *why)
 static gboolean is_answer(const ImapFetch *fetch, const ImapItems *items)
 {
     return g_hash_table_contains(fetch->pieces, GUINT_TO_POINTER(items->uid)) &&
-           fetch->job.worker->box == fetch->job.box && !items->is_binary &&
+           fetch->job.worker->box == fetch->job.box &&
            items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL) &&
            g_ascii_strcasecmp(items->section, fetch->section) == 0;
 }
@@ -78,7 +76,7 @@ static const char *find_stranger(const ImapFetch *fetch, const ImapItems *items,
     const char *why =
         imap_worker_find_stranger(fetch->job.worker, fetch->generation, items, ret_message);
 
-    return why || *fetch->section || items->present & IMAP_ITEM_BODY ? why : not_there;
+    return why || *fetch->section || items->present & IMAP_ITEM_BODY ? why : IMAP_NOT_THERE;
 }
 
 /* Octets that were sent; NIL is none. */
@@ -357,7 +355,7 @@ static void finish(ImapJob *job, const ImapResponse *response, const GError *err
         g_hash_table_iter_init(&iter, fetch->pieces);
         if (!g_hash_table_iter_next(&iter, NULL, &piece))
             return;
-        piece_gone(fetch, piece, not_there);
+        piece_gone(fetch, piece, IMAP_NOT_THERE);
     }
 }
 

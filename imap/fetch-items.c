@@ -90,26 +90,16 @@ static gboolean read_origin(const char *at, ImapItems *items)
            imap_number_parse(at + 1, len - 2, G_MAXINT64, &items->origin);
 }
 
-/* What follows @word in @text, in any case; or NULL. */
-static const char *skip_prefix(const char *text, const char *word)
-{
-    gsize len = strlen(word);
-
-    return g_ascii_strncasecmp(text, word, len) == 0 ? text + len : NULL;
-}
-
-/* "BODY[section]<origin>" or "BINARY[section]<origin>"; the first of a response counts. */
+/* "BODY[section]<origin>"; the first of a response counts. */
 static void take_body(const char *name, const ImapValue *value, ImapItems *items)
 {
     ImapItems found = *items;
-    const char *section = skip_prefix(name, "BODY["), *close = strrchr(name, ']');
+    const char *close = strrchr(name, ']');
 
-    if (items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL))
+    if (items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL) ||
+        g_ascii_strncasecmp(name, "BODY[", strlen("BODY[")) != 0)
         return;
-    found.is_binary = !section;
-    if (!section)
-        section = skip_prefix(name, "BINARY[");
-    if (!section || !close || !read_section(section, close, found.section) ||
+    if (!close || !read_section(name + strlen("BODY["), close, found.section) ||
         !read_origin(close + 1, &found))
         return;
     if (value->type == IMAP_VALUE_STRING) {

@@ -29,10 +29,9 @@ typedef struct {
     const ImapValue *flags;          /* a list */
     const ImapValue *envelope;       /* a list */
     const ImapValue *bodystructure;  /* a list */
-    char section[IMAP_SECTION_SIZE]; /* of the first BODY[] or BINARY[]: canonical, upper case, ""
+    char section[IMAP_SECTION_SIZE]; /* of the first BODY[]: canonical, upper case, ""
                                         for the whole, "1.2.MIME", "HEADER.FIELDS (SUBJECT TO)";
                                         header names unquoted */
-    gboolean is_binary;              /* BINARY[]: the transfer encoding is undone */
     gboolean has_origin;
     guint64 origin;        /* "<4096>" */
     const ImapValue *body; /* the string */

@@ -12,7 +12,6 @@
 #include "mime/mime.h"
 
 #define PARTS_IN_FLIGHT 32
-#define END_LEN         256 /* octets that are looked at at either end */
 
 typedef struct {
     char *section;
@@ -83,9 +82,8 @@ static void end(Measure *measure, const GError *error)
 
 static void end_gone(Measure *measure, const char *why)
 {
-    g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "%s", why);
+    g_autoptr(GError) error = imap_worker_gone(measure->worker, measure->box, why);
 
-    cache_box_suspect(imap_worker_cache(measure->worker), measure->box);
     end(measure, error);
 }
 
@@ -125,7 +123,7 @@ static void judge(const Measure *measure, const Part *part)
 
 static gboolean is_answer(const MeasureJob *ask, const ImapItems *items)
 {
-    return items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL) && !items->is_binary &&
+    return items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL) &&
            g_str_equal(items->section, ask->part->section) &&
            (items->has_origin ? items->origin : 0) == ask->origin;
 }
@@ -232,11 +230,11 @@ static void ask_octets(Measure *measure, Part *part, Question question, guint64 
 
 static void send_part(Measure *measure, Part *part)
 {
-    if (part->size <= 2 * END_LEN) {
+    if (part->size <= 2 * MIME_BASE64_EDGE) {
         ask_octets(measure, part, ASK_ALL, 0, part->size, 1);
     } else {
-        ask_octets(measure, part, ASK_HEAD, 0, END_LEN, 0);
-        ask_octets(measure, part, ASK_TAIL, part->size - END_LEN, END_LEN, 1);
+        ask_octets(measure, part, ASK_HEAD, 0, MIME_BASE64_EDGE, 0);
+        ask_octets(measure, part, ASK_TAIL, part->size - MIME_BASE64_EDGE, MIME_BASE64_EDGE, 1);
     }
 }
 

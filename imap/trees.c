@@ -22,8 +22,6 @@ typedef struct {
     gboolean was_broken; /* one of them */
 } TreesJob;
 
-static const char not_there[] = "the server does not have the message any more";
-
 static TreesJob *trees_new(ImapWorker *worker, const CacheBox *box);
 static void send(TreesJob *trees);
 
@@ -62,9 +60,8 @@ static void put_tree(TreesJob *trees, guint32 uid, MailPart *tree)
 /* It is another message, or none. */
 static void put_gone(TreesJob *trees, guint32 uid, const char *why)
 {
-    g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "%s", why);
+    g_autoptr(GError) error = imap_worker_gone(trees->job.worker, trees->job.box, why);
 
-    cache_box_suspect(imap_worker_cache(trees->job.worker), trees->job.box);
     end(trees, uid, error);
 }
 
@@ -76,7 +73,7 @@ static void ask_alone(TreesJob *trees, guint32 uid)
     TreesJob *alone;
 
     if (!box) {
-        put_gone(trees, uid, not_there);
+        put_gone(trees, uid, IMAP_NOT_THERE);
         return;
     }
     alone = trees_new(worker, box);
@@ -138,7 +135,7 @@ static void settle(TreesJob *trees, gboolean is_doubtful)
         else if (is_doubtful || ((const Asked *)value)->is_told_of)
             put_tree(trees, GPOINTER_TO_UINT(key), NULL);
         else
-            put_gone(trees, GPOINTER_TO_UINT(key), not_there);
+            put_gone(trees, GPOINTER_TO_UINT(key), IMAP_NOT_THERE);
     }
 }
 

@@ -171,6 +171,12 @@ const char *imap_worker_find_stranger(const ImapWorker *worker, guint32 generati
     return NULL;
 }
 
+GError *imap_worker_gone(const ImapWorker *worker, guint32 box, const char *why)
+{
+    cache_box_suspect(imap_worker_cache(worker), box);
+    return g_error_new(MAIL_ERROR, MAIL_ERROR_GONE, "%s", why);
+}
+
 static void on_fetch(ImapWorker *worker, const ImapResponse *response)
 {
     ImapItems items;

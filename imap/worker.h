@@ -123,6 +123,10 @@ gboolean imap_is_same_message(const Cache *cache, const CacheMessage *message,
 /* Why an answer is not about the message that the index has under its UID, or NULL. */
 const char *imap_worker_find_stranger(const ImapWorker *worker, guint32 generation,
                                       const ImapItems *items, CacheMessage *ret_message);
+#define IMAP_NOT_THERE "the server does not have the message any more"
+/* The error for a message of @box that is another one, or none, for that reason: so the mailbox may
+ * be, too. */
+GError *imap_worker_gone(const ImapWorker *worker, guint32 box, const char *why);
 
 /* --- wants.c --- */
 

@@ -120,8 +120,7 @@ static MailPart *find(MailPart *part, gboolean (*is_it)(const MailPart *part, gc
     return found;
 }
 
-/* The child of @part that is the @nth part, or above it: they are numbered in their order. */
-static MailPart *towards(const MailPart *part, guint nth)
+guint mail_part_child(const MailPart *part, guint nth)
 {
     guint low = 0, high = part->parts->len;
 
@@ -133,7 +132,12 @@ static MailPart *towards(const MailPart *part, guint nth)
         else
             high = middle;
     }
-    return part->parts->pdata[low];
+    return low;
+}
+
+static MailPart *towards(const MailPart *part, guint nth)
+{
+    return part->parts->pdata[mail_part_child(part, nth)];
 }
 
 MailPart *mail_part_nth(MailPart *root, guint nth)

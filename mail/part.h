@@ -64,6 +64,8 @@ gboolean mail_part_can_be_measured(const MailPart *part);
 void mail_part_number(MailPart *root);
 /* Of a numbered tree; NULL when there is none. */
 MailPart *mail_part_nth(MailPart *root, guint nth);
+/* The index of the last child of @part that does not come after the @nth part, or 0; it has one. */
+guint mail_part_child(const MailPart *part, guint nth);
 MailPart *mail_part_of_section(MailPart *root, const char *section);
 /* The part that holds the message of which @part is the root, or NULL. */
 MailPart *mail_part_holder(MailPart *root, const MailPart *part);

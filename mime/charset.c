@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "mime/mime.h"
+#include "mime/private.h"
 
 #define REPLACEMENT "\357\277\275" /* U+FFFD */
 #define PIECE_MAX   ((gsize)16 * 1024)

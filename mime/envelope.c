@@ -4,9 +4,7 @@
 #include <gmime/gmime.h>
 #include <string.h>
 
-#include "mime/header.h"
-#include "mime/mime.h"
-#include "mime/text.h"
+#include "mime/private.h"
 
 #define GROUPS_MAX    100
 #define ADDRESSES_MAX 1000

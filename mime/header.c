@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* mime/header.c - decoding header values. */
-#include "mime/mime.h"
+#include "mime/private.h"
 
 #include <gmime/gmime.h>
 #include <string.h>
-
-#include "mime/header.h"
-#include "mime/text.h"
 
 #define HEADER_MAX ((gsize)64 * 1024)
 #define TOKEN_MAX  ((gsize)127)

@@ -11,7 +11,7 @@
 #include <libxml/HTMLparser.h>
 #include <string.h>
 
-#include "mime/mime.h"
+#include "mime/private.h"
 
 #define TEXT_MAX        ((gsize)16 * 1024) /* octets of a piece, where it has a blank */
 #define TAG_MAX         ((gsize)4 * 1024)  /* octets of a tag that are looked at */

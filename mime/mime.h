@@ -46,14 +46,8 @@ MimeParams *mime_params_new(void);
 void mime_params_free(MimeParams *params);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeParams, mime_params_free)
 /* Adds one as it stands, unquoted; its name may be that of a piece (RFC 2231 3).  Those beyond the
- * first 1,000 or 64 KiB are left out. */
+ * first 200 or 64 KiB are left out. */
 void mime_params_add(MimeParams *params, const char *name, const char *value);
-/* Adds those of the field's value, from the first semicolon on: what is none is skipped.  Returns
- * how many there were. */
-guint mime_params_read(MimeParams *params, const char *text, gsize len);
-
-/* The parameter in one piece, but not decoded; new.  NULL when there is none, or it is extended. */
-char *mime_params_dup_raw(const MimeParams *params, const char *name);
 /* The parameter as people read it, whether its sender extended it (RFC 2231), used encoded words
  * (RFC 2047) or bare octets; new, UTF-8 without control characters, at most MIME_PARAM_MAX octets.
  * NULL when there is none, or it is empty. */
@@ -61,10 +55,6 @@ char *mime_params_dup_text(const MimeParams *params, const char *name);
 /* The charset of text; new.  NULL when there is none, or the default, us-ascii: some servers tell
  * that where nothing is said. */
 char *mime_params_dup_charset(const MimeParams *params);
-
-/* The word that @*at begins with, after blanks and comments (RFC 2045 5.1, token); new.  @*at goes
- * on to what is neither blank nor comment behind it. */
-char *mime_word_read(const char **at, const char *end);
 
 /* --- transfer encodings (mime/decode.c) --- */
 
@@ -84,6 +74,8 @@ void mime_decoder_end(MimeDecoder *decoder, GByteArray *out);
 
 /* --- regular base64 (mime/base64.c): lines of one length, padding only at the end --- */
 
+#define MIME_BASE64_EDGE 256 /* octets at either end that are enough to measure it */
+
 /* Takes the measure of a section of @size octets by its first and its last ones (which may
  * overlap). FALSE when they are not regular; TRUE proves nothing of what lies between. */
 gboolean mime_base64_measure(const guint8 *head, gsize n_head, const guint8 *tail, gsize n_tail,
@@ -92,34 +84,6 @@ gboolean mime_base64_measure(const guint8 *head, gsize n_head, const guint8 *tai
 guint64 mime_base64_offset(const MailBase64 *layout, guint64 decoded);
 /* Whether the octets at @offset are as @layout has them. */
 gboolean mime_base64_fits(const MailBase64 *layout, guint64 offset, const guint8 *bytes, gsize len);
-
-/* --- charsets (mime/charset.c) --- */
-
-typedef struct MimeCharset MimeCharset;
-
-gboolean mime_charset_is_known(const char *name);
-/* Converts to UTF-8; never fails.  Octets that are wrong in the charset become U+FFFD; where @name
- * is unknown or NULL, so do those that are not UTF-8. */
-MimeCharset *mime_charset_new(const char *name);
-void mime_charset_free(MimeCharset *charset);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeCharset, mime_charset_free)
-/* Appends what the next @len octets mean. */
-void mime_charset_take(MimeCharset *charset, const guint8 *bytes, gsize len, GByteArray *out);
-/* Appends what is left at the end. */
-void mime_charset_end(MimeCharset *charset, GByteArray *out);
-
-/* --- HTML as text (mime/html.c) --- */
-
-typedef struct MimeHtml MimeHtml;
-
-MimeHtml *mime_html_new(void);
-void mime_html_free(MimeHtml *html);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeHtml, mime_html_free)
-/* Takes the next octets, UTF-8, and appends the text that is ready, with LF at line ends.  What the
- * document says of its charset does not count. */
-void mime_html_take(MimeHtml *html, const char *text, gsize len, GByteArray *out);
-/* Appends what is left at the end. */
-void mime_html_end(MimeHtml *html, GByteArray *out);
 
 /* --- parts as they are shown (mime/reader.c) --- */
 

@@ -5,8 +5,7 @@
  */
 #include <string.h>
 
-#include "mime/mime.h"
-#include "mime/text.h"
+#include "mime/private.h"
 
 #define PARAMS_MAX 200 /* pieces are sought among them one by one */
 #define PARAMS_LEN ((gsize)64 * 1024)

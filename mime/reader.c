@@ -7,8 +7,7 @@
  */
 #include <string.h>
 
-#include "mime/mime.h"
-#include "mime/text.h"
+#include "mime/private.h"
 
 #define PIECE_MAX   ((gsize)16 * 1024)
 #define ORDER_MARK  "\357\273\277" /* U+FEFF */

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "mime/private.h"
 #include "mime/source.h"
 
 #define BOUNDARY_MAX 80 /* of longer ones this much counts; RFC 2046 allows 70 */

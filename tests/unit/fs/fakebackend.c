@@ -6,7 +6,6 @@
 
 #include "mime/mime.h"
 
-#define EDGE 256        /* octets at the ends of base64 by which it is measured */
 #define DATE 1771165800 /* 2026-02-15 14:30 */
 
 static void on_wants_changed(gpointer data)
@@ -349,7 +348,7 @@ static void put_tree(FakeBackend *backend, const CacheWant *want)
 /* As far as its ends show. */
 static gboolean is_regular(const MailPart *part, const guint8 *bytes, MailBase64 *ret_layout)
 {
-    gsize edge = MIN(part->size, EDGE);
+    gsize edge = MIN(part->size, MIME_BASE64_EDGE);
     const guint8 *tail = bytes + part->size - edge;
 
     return g_str_equal(part->encoding, "base64") &&

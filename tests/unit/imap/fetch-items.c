@@ -19,7 +19,7 @@ static void dump_list(GString *out, const char *name, const ImapValue *list)
 
 static void dump_body(GString *out, const ImapItems *items)
 {
-    g_string_append_printf(out, " %s[%s]", items->is_binary ? "binary" : "body", items->section);
+    g_string_append_printf(out, " body[%s]", items->section);
     if (items->has_origin)
         g_string_append_printf(out, "<%" G_GUINT64_FORMAT ">", items->origin);
     g_string_append_printf(out, "=%s",
@@ -89,7 +89,7 @@ static const Row rows[] = {
     {"body-origin-empty", "(BODY[]<> \"x\" BODY[]< \"y\" BODY[]x \"z\")", ""},
     {"body-unclosed", "(BODY[ \"x\" BODY \"y\")", ""},
     {"body-peek", "(BODY.PEEK[] \"x\")", ""},
-    {"binary", "(BINARY[1.2]<5> \"x\")", " binary[1.2]<5>=x"},
+    {"binary", "(BINARY[1.2]<5> \"x\" UID 7)", " uid=7"},
     {"rfc822", "(RFC822 \"x\" RFC822.HEADER \"y\")", ""},
     {"fields-dovecot", "(BODY[HEADER.FIELDS (SUBJECT TO)] \"x\")",
      " body[HEADER.FIELDS (SUBJECT TO)]=x"},

@@ -2,7 +2,7 @@
 /* tests/unit/mime/charset.c - charsets to UTF-8, however the octets are sliced. */
 #include <string.h>
 
-#include "mime/mime.h"
+#include "mime/private.h"
 #include "tests/unit/trickle.h"
 
 #define FFFD "\357\277\275"

@@ -2,7 +2,7 @@
 /* tests/unit/mime/html.c - HTML as text, however it is sliced. */
 #include <string.h>
 
-#include "mime/mime.h"
+#include "mime/private.h"
 #include "tests/unit/mime/memory.h"
 #include "tests/unit/trickle.h"
 

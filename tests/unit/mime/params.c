@@ -2,7 +2,7 @@
 /* tests/unit/mime/params.c - parameters as senders write them, to what people read. */
 #include <string.h>
 
-#include "mime/mime.h"
+#include "mime/private.h"
 
 typedef struct {
     const char *name;
