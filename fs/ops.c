@@ -146,6 +146,14 @@ static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 
 /* --- files --- */
 
+static gboolean is_message_gone(const FsRequest *request)
+{
+    CacheMessage message;
+
+    return fs_node_is_message(request->node) &&
+           !fs_node_message(request->fs, request->node, &message);
+}
+
 static void run_open(FsRequest *request)
 {
     const FsView *view = fs_view(request->node.kind);
@@ -157,6 +165,12 @@ static void run_open(FsRequest *request)
     }
     if ((fi.flags & O_ACCMODE) != O_RDONLY) {
         fs_answer_error(request, EROFS);
+        return;
+    }
+    /* A name that was in use while its mailbox became another one may still be the old message's in
+     * the kernel, which looks again when it hears this. */
+    if (is_message_gone(request)) {
+        fs_answer_error(request, ESTALE);
         return;
     }
     if (request->fs->options.is_read_only) {
@@ -281,10 +295,8 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 /* The mailbox or the message that it was is gone. */
 static gboolean is_stale_dir(FsRequest *request)
 {
-    CacheMessage message;
-
     if (fs_node_is_message(request->node))
-        return !fs_node_message(request->fs, request->node, &message);
+        return is_message_gone(request);
     return request->node.kind != FS_KIND_CONTROL && !fs_node_box(request->fs, request->node);
 }
 

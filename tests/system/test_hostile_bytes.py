@@ -238,6 +238,18 @@ def test_a_mailbox_that_was_swapped_between_connections(besiege, cached, uidvali
     assert_not_mixed(mounted, old, new)
 
 
+def test_a_name_in_use_while_its_mailbox_is_swapped(besiege):
+    """The kernel keeps the names of open files, whatever becomes of the directory."""
+    old, new = swapped()
+    host = Host(old)
+    mounted = besiege(host)
+    assert read_all(mounted) == [stored.content for stored in old.messages]
+    with (mounted / "INBOX/u1.eml").open("rb"):
+        host.boxes = [new]
+        host.turn()
+        assert_not_mixed(mounted, old, new)
+
+
 def test_a_mailbox_that_was_swapped_between_mounts(besiege, stack):
     old, new = swapped()
     host, home = Host(old), LeanHome(password=PASSWORD)

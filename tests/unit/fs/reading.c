@@ -162,6 +162,7 @@ static void test_mailbox_replaced(Mount *mount, gconstpointer data)
     mount->backend->is_held = FALSE;
     assert_code(fakekernel_wait(mount->kernel, parked), ESTALE);
     assert_code(mount_read(mount, ino, 0, 4096), ESTALE);
+    assert_code(mount_open(mount, FUSE_OPEN, ino, O_RDONLY), ESTALE);
     g_assert_cmpint(mount_getattr_code(mount, ino), ==, ESTALE);
     g_assert_cmpuint(mount_ino(mount, "INBOX/u4.eml"), !=, ino);
 }
