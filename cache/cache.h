@@ -345,6 +345,8 @@ void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *
 /* What the server told of the parts, unless they are known; @tree is taken, NULL when it is of no
  * use. */
 void cache_put_tree(Cache *cache, guint32 generation, guint32 uid, MailPart *tree);
+/* What the server sends of the parts is not what it told of them: the message itself is asked. */
+void cache_doubt_tree(Cache *cache, guint32 generation, guint32 uid);
 /* What the message itself told of them, with offsets and measures; @tree is taken.  Where the
  * server's tree is another one, that stays. */
 void cache_put_parsed(Cache *cache, guint32 generation, guint32 uid, MailPart *tree);

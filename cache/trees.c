@@ -271,6 +271,26 @@ void cache_put_tree(Cache *cache, guint32 generation, guint32 uid, MailPart *roo
         store(cache, tree);
 }
 
+static void tell_all(Cache *cache, const CacheBox *box, guint32 uid, const MailPart *part)
+{
+    if (!mail_part_is_multipart(part) && cache->news)
+        cache->news->part_corrected(box->id, uid, part, cache->news_data);
+    for (guint i = 0; part->parts && i < part->parts->len; i++)
+        tell_all(cache, box, uid, part->parts->pdata[i]);
+}
+
+void cache_doubt_tree(Cache *cache, guint32 generation, guint32 uid)
+{
+    const Tree *tree = get(cache, message_key(generation, uid));
+    const CacheBox *box = cache_box_of_generation(cache, generation);
+
+    if (!box || !tree || !tree->root || tree->root->has_offsets)
+        return;
+    tell_all(cache, box, uid, tree->root);
+    trees_delete(cache, generation, uid, uid);
+    hold(cache->trees, message_key(generation, uid), NULL);
+}
+
 /* Whether both have the same parts under the same sections. */
 static gboolean is_same_shape(const MailPart *a, const MailPart *b)
 {

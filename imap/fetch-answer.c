@@ -24,6 +24,7 @@ typedef struct {
     gboolean is_end;    /* the section ends there, too */
     gboolean is_beyond; /* it begins behind the end of the message */
     gboolean is_doubtful;
+    gboolean is_short; /* less of a part than its tree says */
     const char *wrong; /* why it is refused, or NULL */
 } Verdict;
 
@@ -132,7 +133,11 @@ static Verdict judge_part(const ImapFetch *fetch, const ImapItems *items,
         return verdict;
     }
     if (*fetch->section) {
-        verdict.wrong = n_sent(items) || first >= piece->length ? NULL : nothing;
+        verdict.is_short = verdict.is_end && n_sent(items) && verdict.end < piece->length;
+        if (verdict.is_short)
+            verdict.wrong = too_little;
+        else
+            verdict.wrong = n_sent(items) || first >= piece->length ? NULL : nothing;
         return verdict;
     }
     is_sure = find_length(fetch, message, &length);
@@ -305,6 +310,8 @@ static void take_answer(ImapFetch *fetch, ImapPiece *piece, const ImapItems *ite
     ImapLengths *lengths = fetch->job.worker->account->lengths;
     Verdict verdict = judge(fetch, items, message);
 
+    if (verdict.is_short)
+        cache_doubt_tree(imap_worker_cache(fetch->job.worker), fetch->generation, piece->uid);
     if (verdict.is_doubtful) {
         imap_lengths_set(lengths, fetch->generation, piece->uid, 0);
         piece_again(fetch, piece);

@@ -378,6 +378,25 @@ def test_true_octets_or_an_error(besiege, lie):
     assert content(mounted, 1) == host.boxes[0].messages[0].content
 
 
+@pytest.mark.parametrize("most", [20, 300])
+def test_less_of_parts_than_there_is(besiege, most):
+    """A server that gives so many octets of a part at most, whatever it is asked for: none of its
+    answers is taken for the whole, and the message itself tells the parts."""
+    def body(host, message, section, origin, length):
+        if not section.isdecimal():
+            return Office.body(host, message, section, origin, length)
+        return literal(host.leaf(message, section).body[origin:][:min(length, most)])
+    host = Office(body=body)
+    mounted = besiege(host)
+    assert uids(mounted) == [1, 2]
+    for name, data in FILES.items():
+        assert octets_or_error(mounted, name) in (None, data)
+    for name, data in FILES.items():
+        wait_until(lambda: octets_or_error(mounted, name) == data, 5)
+    assert_true(mounted)
+    assert len(host.fetched("BODY.PEEK[]")) > 0
+
+
 @pytest.mark.parametrize("value", [b"NIL", b'""', literal(b"")])
 def test_a_part_that_is_empty(besiege, value):
     mounted = besiege(Office((TEXT, NOTHING), **body(value)))

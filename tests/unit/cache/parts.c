@@ -230,6 +230,23 @@ static void test_many_trees(Fixture *fixture, gconstpointer data)
         g_assert_cmpint(tree(&parts, uid, &root), ==, CACHE_FOUND);
 }
 
+/* All that was said of its parts may be wrong. */
+static void test_doubted_tree(Fixture *fixture, gconstpointer data)
+{
+    Parts parts = set_up(fixture);
+    MailPart *root;
+
+    cache_put_tree(fixture->cache, parts.generation, 1, told());
+    cache_doubt_tree(fixture->cache, parts.generation, 1);
+    fixture_expect_news(fixture, "part-1/1 part-1/2 part-1/2.1 ");
+    g_assert_cmpint(tree(&parts, 1, &root), ==, CACHE_WAIT);
+    expect_wants(&parts, "parse-1 ");
+    cache_put_parsed(fixture->cache, parts.generation, 1, parsed());
+    cache_doubt_tree(fixture->cache, parts.generation, 1);
+    fixture_expect_news(fixture, "");
+    g_assert_cmpint(tree(&parts, 1, &root), ==, CACHE_FOUND);
+}
+
 /* --- measures --- */
 
 static void test_measures(Fixture *fixture, gconstpointer data)
@@ -529,6 +546,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/parts/tree/gone", test_tree_goes_with_the_message);
     FIXTURE_TEST("/parts/tree/useless", test_useless_tree);
     FIXTURE_TEST("/parts/tree/here", test_tree_of_what_is_here);
+    FIXTURE_TEST("/parts/tree/doubted", test_doubted_tree);
     FIXTURE_TEST("/parts/tree/another-shape", test_tree_of_another_shape);
     FIXTURE_TEST("/parts/tree/late", test_tree_comes_late);
     FIXTURE_TEST("/parts/tree/many", test_many_trees);
