@@ -432,14 +432,15 @@ static gboolean take_in_declaration(MimeHtml *html, char c)
 
 static gboolean take_in_skipped(MimeHtml *html, char c)
 {
+    if (html->n_matched == html->tag->len && strchr(BLANKS "/>", c)) {
+        g_string_erase(html->tag, 0, 1);
+        html->state = IN_TAG;
+        return FALSE;
+    }
     if (g_ascii_tolower(c) == html->tag->str[html->n_matched])
         html->n_matched++;
     else
         html->n_matched = c == '<';
-    if (html->n_matched == html->tag->len) {
-        g_string_erase(html->tag, 0, 1);
-        html->state = IN_TAG;
-    }
     return TRUE;
 }
 
