@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/cache/parts.c - the parts of messages: their trees, and sections by way of them. */
-#include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "file-limit.h"
 #include "fixture.h"
 
 /* A message of two parts, the second of them a message:
@@ -499,17 +498,6 @@ static void test_read_beyond_what_is_made(Fixture *fixture, gconstpointer data)
                                    (guint64)block * CACHE_BLOCK_SIZE + 7, 10, slices, &want, NULL),
                         ==, CACHE_FOUND);
     g_assert_cmpuint(slices->len, ==, 0);
-}
-
-/* No file may grow beyond @size; RLIM_INFINITY lifts it. */
-static void limit_files(rlim_t size)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-    limit.rlim_cur = MIN(size, limit.rlim_max);
-    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
 }
 
 /* Where nothing can be written, what was made is found as long as it is held in memory. */

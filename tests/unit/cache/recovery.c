@@ -4,15 +4,14 @@
  * end. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file-limit.h"
 #include "fixture.h"
 
 #define SIZE        ((guint64)3 * CACHE_BLOCK_SIZE)
@@ -237,17 +236,6 @@ static void test_damaged_is_removed(Fixture *fixture, gconstpointer data)
 }
 
 /* --- writes that fail --- */
-
-/* No file may grow beyond @size; RLIM_INFINITY lifts it. */
-static void limit_files(rlim_t size)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-    limit.rlim_cur = MIN(size, limit.rlim_max);
-    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-}
 
 /* That is no damage. */
 static void test_writes_refused(Fixture *fixture, gconstpointer data)

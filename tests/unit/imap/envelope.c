@@ -4,25 +4,13 @@
 #include "mime/mime.h"
 
 #include "tests/unit/imap/dump.h"
+#include "tests/unit/mail/dump.h"
 
 typedef struct {
     const char *name;
     const char *list;
     const char *expected; /* the fields that are not empty */
 } Row;
-
-static const char *const names[MAIL_ENVELOPE_N_FIELDS] = {
-    [MAIL_ENVELOPE_FROM_NAME] = "from-name",
-    [MAIL_ENVELOPE_FROM_ADDRESS] = "from-address",
-    [MAIL_ENVELOPE_TO_NAME] = "to-name",
-    [MAIL_ENVELOPE_TO_ADDRESS] = "to-address",
-    [MAIL_ENVELOPE_FROM] = "from",
-    [MAIL_ENVELOPE_TO] = "to",
-    [MAIL_ENVELOPE_CC] = "cc",
-    [MAIL_ENVELOPE_SUBJECT] = "subject",
-    [MAIL_ENVELOPE_MESSAGE_ID] = "id",
-    [MAIL_ENVELOPE_DATE] = "date",
-};
 
 static const Row rows[] = {
     {"whole",
@@ -96,21 +84,6 @@ static const Row rows[] = {
     {"route", "(NIL NIL ((\"N\" \"@x,@y\" \"a\" \"b\")))",
      "from-name=N from-address=a@b from=N <a@b>"},
 };
-
-static char *dump_envelope(const MailEnvelope *envelope)
-{
-    GString *out = g_string_new(NULL);
-
-    for (int i = 0; i < MAIL_ENVELOPE_N_FIELDS; i++) {
-        const char *field = mail_envelope_get(envelope, i);
-
-        g_assert_true(g_utf8_validate(field, -1, NULL));
-        g_assert_cmpuint(strlen(field), <=, MAIL_ENVELOPE_FIELD_MAX);
-        if (*field)
-            g_string_append_printf(out, "%s%s=%s", out->len > 0 ? " " : "", names[i], field);
-    }
-    return g_string_free(out, FALSE);
-}
 
 static MailEnvelope *parse(const char *list)
 {

@@ -3,23 +3,11 @@
 #include <string.h>
 
 #include "mime/mime.h"
+#include "tests/unit/mail/dump.h"
 
 typedef struct {
     const char *name, *header, *expected; /* the fields that are not empty */
 } Row;
-
-static const char *const names[MAIL_ENVELOPE_N_FIELDS] = {
-    [MAIL_ENVELOPE_FROM_NAME] = "from-name",
-    [MAIL_ENVELOPE_FROM_ADDRESS] = "from-address",
-    [MAIL_ENVELOPE_TO_NAME] = "to-name",
-    [MAIL_ENVELOPE_TO_ADDRESS] = "to-address",
-    [MAIL_ENVELOPE_FROM] = "from",
-    [MAIL_ENVELOPE_TO] = "to",
-    [MAIL_ENVELOPE_CC] = "cc",
-    [MAIL_ENVELOPE_SUBJECT] = "subject",
-    [MAIL_ENVELOPE_MESSAGE_ID] = "id",
-    [MAIL_ENVELOPE_DATE] = "date",
-};
 
 static const Row rows[] = {
     {"empty", "", ""},
@@ -75,19 +63,6 @@ static const Row rows[] = {
     {"holes", "To: a@b, , c@d,\r\n", "to-address=a@b to=a@b, c@d"},
 };
 
-static char *dump(const MailEnvelope *envelope)
-{
-    GString *out = g_string_new(NULL);
-
-    for (int i = 0; i < MAIL_ENVELOPE_N_FIELDS; i++) {
-        const char *field = mail_envelope_get(envelope, i);
-
-        if (*field)
-            g_string_append_printf(out, "%s%s=%s", out->len > 0 ? " " : "", names[i], field);
-    }
-    return g_string_free(out, FALSE);
-}
-
 /* In a block of exactly its size. */
 static MailEnvelope *parse(const char *header, gsize len)
 {
@@ -100,7 +75,7 @@ static void test_row(gconstpointer data)
 {
     const Row *row = data;
     g_autoptr(MailEnvelope) envelope = parse(row->header, strlen(row->header));
-    g_autofree char *text = dump(envelope);
+    g_autofree char *text = dump_envelope(envelope);
 
     g_assert_cmpstr(text, ==, row->expected);
 }
@@ -120,7 +95,7 @@ static void test_nul(void)
 {
     static const char header[] = "Subject: a\0b\nTo: \"c\0d\" <e@f>\nDate: \0g\n";
     g_autoptr(MailEnvelope) envelope = parse(header, sizeof header - 1);
-    g_autofree char *text = dump(envelope);
+    g_autofree char *text = dump_envelope(envelope);
 
     g_assert_cmpstr(text, ==, "to-name=c d to-address=e@f to=c d <e@f> subject=a b date=g");
 }
