@@ -5,6 +5,7 @@
 #define DISK_BLOCK  4096
 #define EVICT_STEP  64
 #define TOUCHES_MAX 1024
+#define OTHERS_MIN  ((guint64)1024 * 1024) /* room that the one which is kept leaves to others */
 #define USED_STEP_US                                                                               \
     (3600 * (gint64)G_USEC_PER_SEC) /* a use that near to the last one need not be noted */
 
@@ -19,6 +20,8 @@ struct Bodies {
     guint64 total;
     GHashTable *changes; /* since the last flush */
     gboolean has_grown;  /* some of them are new bytes */
+    BodyKey kept;        /* the last that was made here, which is of use only as a whole */
+    guint64 kept_bytes;
 };
 
 static guint change_hash(gconstpointer data)
@@ -36,11 +39,46 @@ static gboolean change_equal(gconstpointer a, gconstpointer b)
            left->section == right->section;
 }
 
+/* --- the one that is kept, however large --- */
+
+static void keep(Bodies *bodies, const BodyKey *key, guint64 more)
+{
+    if (!change_equal(&bodies->kept, key)) {
+        bodies->kept = *key;
+        bodies->kept_bytes = 0;
+    }
+    bodies->kept_bytes += more;
+}
+
+/* Of one message or, with 0, of all. */
+static void unkeep(Bodies *bodies, guint32 generation, guint32 uid)
+{
+    if (bodies->kept.generation == generation && (!uid || bodies->kept.uid == uid))
+        keep(bodies, &(BodyKey){0}, 0);
+}
+
+static gboolean is_kept(const Bodies *bodies, gint64 id, const char *section)
+{
+    return id == message_key(bodies->kept.generation, bodies->kept.uid) &&
+           g_strcmp0(section, bodies->kept.section) == 0;
+}
+
+/* Of all bodies. */
+static guint64 limit(const Bodies *bodies)
+{
+    guint64 size_max = bodies->cache->size_max;
+
+    return MAX(size_max, bodies->kept_bytes + MIN(size_max, OTHERS_MIN));
+}
+
+/* --- how much there is --- */
+
 void bodies_reload(Bodies *bodies)
 {
     sqlite3_stmt *sum = index_get(bodies->cache->index, SQL_SUM_BODIES);
 
     g_hash_table_remove_all(bodies->changes);
+    keep(bodies, &(BodyKey){0}, 0);
     bodies->total = 0;
     if (index_step(bodies->cache->index, sum))
         bodies->total = (guint64)MAX(sqlite3_column_int64(sum, 0), 0);
@@ -89,6 +127,8 @@ void bodies_add(Bodies *bodies, const BodyKey *key, gsize before, gsize now)
     Change *change = change_of(bodies, key);
     gsize more = on_disk(MAX(now, before)) - on_disk(before);
 
+    if (cache_section_is_made(key->section))
+        keep(bodies, key, more);
     change->bytes += more;
     bodies->total += more;
     bodies->has_grown = TRUE;
@@ -172,9 +212,11 @@ static void evict_some(Bodies *bodies, BodiesEvictFunc func, gpointer data)
 
     if (!victims->len)
         bodies->total = 0;
-    for (guint i = 0; i < victims->len && bodies->total > bodies->cache->size_max; i++) {
+    for (guint i = 0; i < victims->len && bodies->total > limit(bodies); i++) {
         Victim *victim = &g_array_index(victims, Victim, i);
 
+        if (is_kept(bodies, victim->id, victim->section))
+            continue;
         drop_row(bodies, victim->id, victim->section);
         func((guint32)((guint64)victim->id >> 32), (guint32)victim->id, victim->section, data);
     }
@@ -185,7 +227,7 @@ static void evict(Bodies *bodies, BodiesEvictFunc func, gpointer data)
     guint64 before = G_MAXUINT64;
 
     /* Rows that cannot be deleted free nothing. */
-    while (bodies->total > bodies->cache->size_max && bodies->total < before) {
+    while (bodies->total > limit(bodies) && bodies->total < before) {
         before = bodies->total;
         evict_some(bodies, func, data);
     }
@@ -218,6 +260,7 @@ void bodies_forget_message(Bodies *bodies, guint32 generation, guint32 uid, Bodi
 {
     sqlite3_stmt *delete = index_get(bodies->cache->index, SQL_DELETE_BODIES_OF);
 
+    unkeep(bodies, generation, uid);
     bodies_flush(bodies, TRUE, func, data);
     sqlite3_bind_int64(delete, 1, message_key(generation, uid));
     while (delete_next(bodies, delete)) {
@@ -233,6 +276,7 @@ void bodies_forget_generation(Bodies *bodies, guint32 generation)
     GHashTableIter iter;
     gpointer change;
 
+    unkeep(bodies, generation, 0);
     g_hash_table_iter_init(&iter, bodies->changes);
     while (g_hash_table_iter_next(&iter, &change, NULL))
         if (((Change *)change)->key.generation == generation) {

@@ -17,7 +17,7 @@ void bodies_add(Bodies *bodies, const BodyKey *key, gsize before, gsize now);
 /* A body was read. */
 void bodies_touch(Bodies *bodies, const BodyKey *key);
 /* Writes what was gathered to the index, mere uses only when they are many or @also_uses; evicts
- * the least recently used when over the limit. */
+ * the least recently used when over the limit, but not the last that was made here. */
 void bodies_flush(Bodies *bodies, gboolean also_uses, BodiesEvictFunc evict, gpointer data);
 void bodies_forget_message(Bodies *bodies, guint32 generation, guint32 uid, BodiesEvictFunc evict,
                            gpointer data);

@@ -23,7 +23,8 @@ typedef struct Cache Cache;
 
 typedef struct {
     const char *dir;  /* holds one directory an account; created 0700 */
-    guint64 size_max; /* octets of blocks on disk; the index is not counted */
+    guint64 size_max; /* octets of blocks on disk, but for one larger section that is made here;
+                         the index is not counted */
     guint delay_ms;   /* up to 100, for which changes may wait to be committed together */
     guint timeout_s;  /* a want is fulfilled or fails within this time; one that the maker has taken
                          ends with what it waits for */

@@ -516,6 +516,32 @@ static void test_made_without_a_disk(Fixture *fixture, gconstpointer data)
     limit_files(RLIM_INFINITY);
 }
 
+/* All of it stays, for it is of use only as a whole, and leaves room for what it is made of; until
+ * something else is made. */
+static void test_made_larger_than_the_cache(Fixture *fixture, gconstpointer data)
+{
+    const guint n = 20;
+    CacheFigures figures;
+    Parts parts;
+
+    fixture->options.size_max = 4 * CACHE_BLOCK_SIZE;
+    fixture_reopen(fixture);
+    parts = set_up(fixture);
+    for (guint block = 0; block < n; block++) {
+        put(&parts, 1, "text", block, CACHE_BLOCK_SIZE, block + 1 == n);
+        fixture_settle();
+    }
+    put(&parts, 1, "1", 0, CACHE_BLOCK_SIZE, FALSE);
+    fixture_settle();
+    g_assert_true(cache_has(fixture->cache, parts.generation, 1, "1", 0, 1));
+    g_assert_true(cache_has(fixture->cache, parts.generation, 1, "text", 0, G_MAXSIZE));
+    put(&parts, 2, "text", 0, 7, TRUE);
+    fixture_settle();
+    g_assert_false(cache_has(fixture->cache, parts.generation, 1, "text", 0, 1));
+    cache_figures(fixture->cache, &figures);
+    g_assert_cmpuint(figures.block_bytes, <=, fixture->options.size_max);
+}
+
 /* Half of it was made before the end of an earlier mount. */
 static void test_half_made(Fixture *fixture, gconstpointer data)
 {
@@ -554,5 +580,6 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/parts/made/beyond", test_read_beyond_what_is_made);
     FIXTURE_TEST("/parts/made/no-disk", test_made_without_a_disk);
     FIXTURE_TEST("/parts/made/half", test_half_made);
+    FIXTURE_TEST("/parts/made/larger-than-the-cache", test_made_larger_than_the_cache);
     return g_test_run();
 }
