@@ -49,8 +49,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeParams, mime_params_free)
  * first 200 or 64 KiB are left out. */
 void mime_params_add(MimeParams *params, const char *name, const char *value);
 /* The parameter as people read it, whether its sender extended it (RFC 2231), used encoded words
- * (RFC 2047) or bare octets; new, UTF-8 without control characters, at most MIME_PARAM_MAX octets.
- * NULL when there is none, or it is empty. */
+ * (RFC 2047) or bare octets; new, UTF-8 without control characters, of more than MIME_PARAM_MAX
+ * octets the beginning and the end.  NULL when there is none, or it is empty. */
 char *mime_params_dup_text(const MimeParams *params, const char *name);
 /* The charset of text; new.  NULL when there is none, or the default, us-ascii: some servers tell
  * that where nothing is said. */

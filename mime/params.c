@@ -9,6 +9,7 @@
 
 #define PARAMS_MAX 200 /* pieces are sought among them one by one */
 #define PARAMS_LEN ((gsize)64 * 1024)
+#define END_LEN    (MIME_PARAM_MAX / 4) /* what stays of the end of one that is too long */
 
 struct MimeParams {
     GPtrArray *strings; /* names, each before its value */
@@ -315,15 +316,25 @@ static char *decode_extended(const char *value)
     return g_strndup((const char *)text->data, text->len);
 }
 
+/* Whether @text goes on within a character of UTF-8. */
+static gboolean is_within(const char *text)
+{
+    return ((guchar)*text & 0xc0) == 0x80;
+}
+
+/* To MIME_PARAM_MAX octets, in the middle: a file name's end is its extension. */
 static void cut(char *text)
 {
-    gsize len = MIME_PARAM_MAX;
+    gsize len = strlen(text), from = MIME_PARAM_MAX - END_LEN, to;
 
-    if (strlen(text) <= len)
+    if (len <= MIME_PARAM_MAX)
         return;
-    while (((guchar)text[len] & 0xc0) == 0x80)
-        len--;
-    text[len] = '\0';
+    to = len - END_LEN;
+    while (is_within(text + from))
+        from--;
+    while (is_within(text + to))
+        to++;
+    memmove(text + from, text + to, len + 1 - to);
 }
 
 char *mime_params_dup_text(const MimeParams *params, const char *name)

@@ -146,6 +146,41 @@ static void test_word(void)
     g_assert_cmpstr(at, ==, "; x");
 }
 
+/* Of what is too long the beginning and the end stay, in whole characters. */
+static void test_long(void)
+{
+    static const struct {
+        const char *begin, *piece, *end;
+    } long_rows[] = {
+        {"; n=a", "x", ".pdf"},
+        {"; n=\"a", "\303\274", ".pdf\""},
+        {"; n*=utf-8''a", "%E6%97%A5", ".pdf"},
+        {"; n*=iso-8859-1''a", "%fc", ".pdf"},
+        {"; n*0*=utf-8''a", "%C3%A4", "; n*1=.pdf"},
+        {"; n=\"a", "=?utf-8?q?=F0=9D=92=B3?= ", "=?utf-8?q?.pdf?=\""},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(long_rows); i++)
+        for (gsize shift = 0; shift < 4; shift++) {
+            g_autoptr(GString) field = g_string_new(long_rows[i].begin);
+            g_autoptr(MimeParams) params = NULL;
+            g_autofree char *text = NULL;
+
+            g_string_append_len(field, "xxx", (gssize)shift);
+            for (gsize n = 0; n < MIME_PARAM_MAX + 1; n++)
+                g_string_append(field, long_rows[i].piece);
+            g_string_append(field, long_rows[i].end);
+            params = read_field(field->str);
+            text = mime_params_dup_text(params, "n");
+            g_assert_true(g_utf8_validate(text, -1, NULL));
+            g_assert_null(strstr(text, "\357\277\275"));
+            g_assert_true(g_str_has_prefix(text, "a"));
+            g_assert_true(g_str_has_suffix(text, ".pdf"));
+            g_assert_cmpuint(strlen(text), <=, MIME_PARAM_MAX);
+            g_assert_cmpuint(strlen(text), >, MIME_PARAM_MAX - 8);
+        }
+}
+
 static void test_limits(void)
 {
     g_autoptr(MimeParams) params = mime_params_new();
@@ -181,6 +216,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mime/params/raw", test_raw);
     g_test_add_func("/mime/params/charset", test_charset);
     g_test_add_func("/mime/params/word", test_word);
+    g_test_add_func("/mime/params/long", test_long);
     g_test_add_func("/mime/params/limits", test_limits);
     return g_test_run();
 }
