@@ -3,10 +3,12 @@
 
 import io
 import os
+import quopri
 import random
 import re
 import tarfile
 import time
+import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from email.message import Message as Mail
@@ -386,6 +388,19 @@ def test_the_end_of_a_big_part_without_its_beginning(account, mount, proxy):
     assert_places(path, data)
 
 
+def test_what_is_larger_than_the_cache(account, mount):
+    """A part that is decoded here, and a text: both are made, and stay while they are read."""
+    line = "Grüße = sum of the greetings\n".encode()
+    data = line * (16 * MIB // len(line))
+    account.deliver(multipart("mixed", part(
+        quopri.encodestring(data).replace(b"\n", b"\r\n"),
+        content_transfer_encoding="quoted-printable")))
+    mounted = mount(account.url(), "cache_size=1M")
+    assert_places(directory(mounted) / "1-text.txt", data.replace(b"\n", b"\r\n"))
+    (text,) = (mounted / ".mailfs/text/INBOX").glob("*.txt")
+    assert text.read_bytes().endswith(b"\n\n" + data)
+
+
 @pytest.mark.parametrize("how", IRREGULAR)
 def test_irregular_base64(account, mount, how):
     """Only what its ends have promised and its middle does not keep may fail, and that once."""
@@ -451,7 +466,10 @@ NAMES = {
     'filename="a:b*c?.txt"': "2-a-b-c-.txt",
     f'filename="{"x" * 300}.pdf"': f"2-{'x' * 249}.pdf",
     f'filename="{"ä" * 300}.pdf"': f"2-{'ä' * 124}.pdf",
-    f'filename="{"x" * 10_000}.pdf"': f"2-{'x' * 253}",
+    f'filename="{"x" * 10_000}.pdf"': f"2-{'x' * 249}.pdf",
+    f"filename*=utf-8''{'%E6%97%A5' * 1000}.pdf": f"2-{'日' * 83}.pdf",
+    f"filename*0*=utf-8''{'%C3%A4' * 600}; filename*1={'x' * 600}.pdf": f"2-{'ä' * 124}.pdf",
+    f'filename="{messages.encoded_word("grün" * 300 + ".pdf")}"': f"2-{'grün' * 49}grü.pdf",
 }
 
 
@@ -506,6 +524,90 @@ def test_names_of_types_and_of_one_another(account, mount):
         "8-ladder/header": head, "8-ladder/message.eml": inner, "8-ladder/8.1-text.txt": body}
 
 
+# File managers.
+
+def zipped(*names: str) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name in names:
+            archive.writestr(name, "<x/>")
+    return data.getvalue()
+
+
+PDF = b"%PDF-1.4\n%%EOF\n"
+JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
+DOCX = zipped("[Content_Types].xml", "_rels/.rels", "word/document.xml")
+ZIP = zipped("notes.txt")
+ICS = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nEND:VCALENDAR\r\n"
+TEXT = "Grüße\r\n".encode()
+OOXML = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+class Attachment(NamedTuple):
+    """What somebody attached, and what a file manager is to make of it."""
+
+    data: bytes
+    content_type: str
+    parameter: str  # of the disposition
+    name: str  # behind the section
+    kind: str
+    kind_by_name: str = ""  # if it is another one
+
+    def part(self) -> bytes:
+        return part(messages.in_base64(self.data), content_type=self.content_type,
+                    content_transfer_encoding="base64",
+                    content_disposition=f"attachment{self.parameter}")
+
+
+ATTACHMENTS = [
+    Attachment(PDF, "application/pdf", '; filename="Report 2026.pdf"', "Report 2026.pdf",
+               "application/pdf"),
+    Attachment(PDF, "application/octet-stream",
+               f'; filename="{messages.encoded_word("Счёт №5.pdf")}"', "Счёт №5.pdf",
+               "application/pdf"),
+    Attachment(JPEG, "image/jpeg", "; filename*=utf-8''%E5%86%99%E7%9C%9F.JPG", "写真.JPG",
+               "image/jpeg"),
+    Attachment(DOCX, OOXML, "; filename*0*=iso-8859-1''%DCbersicht; filename*1=.docx",
+               "Übersicht.docx", OOXML),
+    Attachment(DOCX, f'{OOXML}; name="{messages.encoded_word("מכתב.docx")}"', "", "מכתב.docx",
+               OOXML),
+    Attachment(ZIP, "application/zip", '; filename="बजट.zip"', "बजट.zip", "application/zip"),
+    Attachment(ICS, "text/calendar; method=REQUEST", '; filename="دعوة.ics"', "دعوة.ics",
+               "text/calendar"),
+    Attachment(TEXT, "text/plain; charset=utf-8", '; filename="Grüße 👋.txt"', "Grüße 👋.txt",
+               "text/plain"),
+    # Without a name, or an extension.
+    Attachment(PDF, "application/pdf", "", "application.pdf", "application/pdf"),
+    Attachment(JPEG, "image/jpeg", "", "image.jpg", "image/jpeg"),
+    Attachment(DOCX, OOXML, "", "application.docx", OOXML),
+    Attachment(ZIP, "application/zip", "", "application.zip", "application/zip"),
+    Attachment(ICS, "text/calendar", "", "text.ics", "text/calendar"),
+    Attachment(TEXT, "text/plain; charset=utf-8", "", "text.txt", "text/plain"),
+    Attachment(JPEG, "image/jpeg", '; filename="Foto"', "Foto.jpg", "image/jpeg"),
+    # With a wrong one, which is the sender's.
+    Attachment(JPEG, "image/jpeg", '; filename="scan.pdf"', "scan.pdf", "image/jpeg",
+               "application/pdf"),
+]
+
+
+def test_a_file_manager_sees_names_and_types(account, mount):
+    """By the name, as in a folder, and by what is in it, as for a preview."""
+    account.deliver(multipart("mixed", *(one.part() for one in ATTACHMENTS)))
+    mounted = mount(account.url())
+    wanted = {f"{nth}-{one.name}": one for nth, one in enumerate(ATTACHMENTS, 1)}
+    listed = mounted.run("gio", "list", "-a", "standard::fast-content-type", f"{PARTS}/1/",
+                         check=True).stdout.decode()
+    by_name = dict(re.findall(r"(.+)\t\d+\t\(regular\)\tstandard::fast-content-type=(.+)\n",
+                              listed))
+    assert by_name.pop("header")
+    assert by_name == {name: one.kind_by_name or one.kind for name, one in wanted.items()}
+    paths = [f"{PARTS}/1/{name}" for name in wanted]
+    sniffed = mounted.run("file", "-b", "--mime-type", *paths, check=True).stdout.decode()
+    assert sniffed.splitlines() == [one.kind for one in ATTACHMENTS]
+    opened = mounted.run("gio", "cat", *paths, check=True).stdout
+    assert opened == b"".join(one.data for one in ATTACHMENTS)
+
+
 # Limits.
 
 DEPTH_MAX, PARTS_MAX = 100, 10_000
@@ -518,10 +620,6 @@ HUGE = {
     "1 MiB of header": messages.message(x_long="x" * 900 + "\r\n y" * 40_000),
 }
 N_FILES = {"10,000 parts": PARTS_MAX - 1, "12,000 parts": PARTS_MAX - 1}  # besides the header
-
-
-def peak(pid: int) -> int:
-    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) * 1024
 
 
 def memory_peak(pid: int) -> int:
