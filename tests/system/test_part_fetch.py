@@ -214,6 +214,24 @@ def test_a_structure_that_is_refused(besiege, answer):
     assert host.fetched("15 ", "BODYSTRUCTURE")
 
 
+@pytest.mark.parametrize("answer", ["NO [SERVERBUG] it is broken", "BAD"])
+@pytest.mark.parametrize("refused", [range(301, 302), range(1, 1001)], ids=["one", "all"])
+def test_structures_of_many_that_are_refused(besiege, answer, refused):
+    """Neither one message nor all of them make a command for each out of one for many."""
+    def do_uid_fetch(host, peer, command):
+        asked = peer.box.select(command.text.partition(" ")[0])
+        if "BODYSTRUCTURE" in command.text and any(one.uid in refused for _, one in asked):
+            return answer
+        return Citizen.do_uid_fetch(host, peer, command)
+    host = Office(*[(TEXT,)] * 1000, do_uid_fetch=do_uid_fetch)
+    mounted = besiege(host, "timeout=9")
+    texts = list((mounted / ".mailfs/text/INBOX").iterdir())
+    assert len(texts) == 1000
+    for text in texts:
+        assert TEXT.body.strip() in text.read_bytes()
+    assert len(host.fetched("BODYSTRUCTURE")) < 60
+
+
 def test_a_structure_of_another_message(besiege):
     host = Office()
     mounted = besiege(host)
@@ -225,12 +243,15 @@ def test_a_structure_of_another_message(besiege):
     assert_true(mounted)
 
 
-def test_no_answer_about_a_message(besiege):
+@pytest.mark.parametrize("told", [b"", b"* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n"],
+                         ids=["nothing", "news"])
+def test_no_answer_about_a_message(besiege, told):
+    """What the server tells of its own accord is none."""
     host = Office()
     mounted = besiege(host)
     assert uids(mounted) == [1, 2]
     host.replace(fetch_response=lambda host, number, message, items: (
-        b"" if "BODYSTRUCTURE" in items else Citizen.fetch_response(host, number, message, items)))
+        told if "BODYSTRUCTURE" in items else Citizen.fetch_response(host, number, message, items)))
     assert fails(os.listdir, directory(mounted)) == "ESTALE"
     host.restore("fetch_response")
     wait_until(lambda: uids(mounted) == [1, 2], 5)
@@ -277,6 +298,16 @@ def test_a_measure_that_breaks_the_connection(besiege):
             return b"{99999999999}\r\n"
         return Office.body(host, message, section, origin, length)
     assert_true(besiege(Office(body=body)))
+
+
+def test_the_parts_of_a_message_with_many(besiege):
+    host = Office((PICTURE,) * 40)
+    mounted = besiege(host, "timeout=9")
+    assert uids(mounted) == [1]
+    for name in os.listdir(directory(mounted)):
+        if name != "header":
+            assert (directory(mounted) / name).stat().st_size == len(PICTURE.decoded())
+    assert len(host.fetched("BODY.PEEK")) == 2 * 40
 
 
 def halves(body: bytes) -> list[bytes]:
