@@ -334,7 +334,8 @@ static void body_closed(ImapBackend *backend, ImapWorker *worker, const GError *
         imap_worker_is_ready(backend->lister)) {
         g_message("no further connection: %s", error->message);
         do_without_another(backend);
-    } else if (!imap_patience_allows_at_once(&backend->body_patience, worker->born_us)) {
+    } else if (!worker->has_convict &&
+               !imap_patience_allows_at_once(&backend->body_patience, worker->born_us)) {
         g_message("connection lost: %s", error->message);
         give_up_bodies(backend, error);
     }
@@ -426,7 +427,8 @@ ImapBackend *imap_backend_new(Cache *cache, const ImapOptions *options)
     backend->max_bodies = BODY_WORKERS_MAX;
     backend->bodies = g_ptr_array_new();
     backend->dead = g_ptr_array_new_with_free_func(free_worker);
-    backend->account = (ImapAccount){cache, &backend->options, imap_lengths_new()};
+    backend->account =
+        (ImapAccount){cache, &backend->options, imap_lengths_new(), imap_suspects_new()};
     cache_set_backend(cache, &vtable, backend);
     backend->tick_source = g_timeout_add_seconds(TICK_S, on_tick, backend);
     connect_lister(backend);
@@ -444,6 +446,7 @@ void imap_backend_free(ImapBackend *backend)
     g_ptr_array_unref(backend->bodies);
     g_ptr_array_unref(backend->dead);
     imap_lengths_free(backend->account.lengths);
+    imap_suspects_free(backend->account.suspects);
     g_clear_handle_id(&backend->dispatch_source, g_source_remove);
     g_clear_handle_id(&backend->retry_source, g_source_remove);
     g_clear_handle_id(&backend->body_retry_source, g_source_remove);

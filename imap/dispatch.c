@@ -104,11 +104,13 @@ void imap_dispatch_lister(ImapWorker *worker, const GPtrArray *bodies)
     if (!imap_worker_is_ready(worker) || !worker->has_listed)
         return;
     send_account_wants(worker);
-    if (is_synced(worker)) {
+    if (worker->jobs.length >= LIST_JOBS_MAX)
+        return;
+    if (is_synced(worker) && !imap_suspects_were_right(worker->account->suspects)) {
         imap_trees_send(worker, worker->box, TRUE);
         imap_measure_send(worker, worker->box, TRUE);
     }
-    want = worker->sync || worker->jobs.length >= LIST_JOBS_MAX ? NULL : next_want(bodies, worker);
+    want = worker->sync ? NULL : next_want(bodies, worker);
     if (!want)
         return;
     if (want->box != worker->box || !is_synced(worker) || want->kind == CACHE_WANT_SYNC ||

@@ -11,7 +11,7 @@
 #include "imap/worker.h"
 #include "mime/mime.h"
 
-#define PARTS_IN_FLIGHT 32
+#define ROUND_MAX 12 /* parts, two commands each: no more than imap_fetch_is_full() lets */
 
 typedef struct {
     char *section;
@@ -20,7 +20,8 @@ typedef struct {
     GBytes *head, *tail; /* NULL as long as they have not come */
 } Part;
 
-/* A message; lives as long as its jobs. */
+/* A round of questions about a message; lives as long as its jobs.  The want is put back between
+ * rounds: then it ends where nobody waits for it any more. */
 typedef struct {
     ImapWorker *worker;
     guint n_refs;
@@ -28,7 +29,8 @@ typedef struct {
     guint64 want;
     gboolean is_over; /* the want has ended */
     GPtrArray *parts; /* Part */
-    guint n_sent, n_in_flight;
+    guint n_in_flight;
+    gboolean is_last; /* of the rounds */
 } Measure;
 
 typedef enum {
@@ -75,6 +77,7 @@ static void clear(ImapJob *job)
 
 static void end(Measure *measure, const GError *error)
 {
+    imap_suspects_remove(measure->worker->account->suspects, measure->generation, measure->uid);
     if (!measure->is_over)
         cache_want_done(imap_worker_cache(measure->worker), measure->want, error);
     measure->is_over = TRUE;
@@ -113,10 +116,11 @@ static gboolean is_regular(const Part *part, MailBase64 *ret_layout)
 static void judge(const Measure *measure, const Part *part)
 {
     MailBase64 layout;
+    gboolean is_good = is_regular(part, &layout);
 
-    if (is_regular(part, &layout))
-        cache_put_measure(imap_worker_cache(measure->worker), measure->generation, measure->uid,
-                          part->section, MAIL_PART_REGULAR, &layout);
+    cache_put_measure(imap_worker_cache(measure->worker), measure->generation, measure->uid,
+                      part->section, is_good ? MAIL_PART_REGULAR : MAIL_PART_IRREGULAR,
+                      is_good ? &layout : NULL);
 }
 
 /* --- answers --- */
@@ -164,16 +168,15 @@ static gboolean fetched(ImapJob *job, const ImapItems *items)
     return TRUE;
 }
 
-static void send_parts(Measure *measure);
-
 static void finish(ImapJob *job, const ImapResponse *response, const GError *error)
 {
     const MeasureJob *ask = (const MeasureJob *)job;
     Measure *measure = ask->measure;
 
     if (imap_session_is_closed(job->worker->session)) {
-        /* The next connection would break at the same octets. */
-        if (g_error_matches(error, MAIL_ERROR, MAIL_ERROR_PROTOCOL) && !measure->is_over)
+        /* The next connection would end at the same octets. */
+        if (job->is_culprit && !measure->is_over &&
+            imap_job_convicts(job, measure->generation, measure->uid, error))
             conclude(measure);
         return;
     }
@@ -185,8 +188,8 @@ static void finish(ImapJob *job, const ImapResponse *response, const GError *err
     judge(measure, ask->part);
     g_clear_pointer(&ask->part->head, g_bytes_unref);
     g_clear_pointer(&ask->part->tail, g_bytes_unref);
-    measure->n_in_flight--;
-    send_parts(measure);
+    if (--measure->n_in_flight == 0 && measure->is_last)
+        conclude(measure);
 }
 
 /* --- questions --- */
@@ -238,13 +241,15 @@ static void send_part(Measure *measure, Part *part)
     }
 }
 
-static void send_parts(Measure *measure)
+static void send_round(Measure *measure)
 {
-    while (measure->n_in_flight < PARTS_IN_FLIGHT && measure->n_sent < measure->parts->len) {
-        measure->n_in_flight++;
-        send_part(measure, measure->parts->pdata[measure->n_sent++]);
-    }
-    if (!measure->n_in_flight)
+    guint n = 0;
+
+    while (n < MIN(ROUND_MAX, measure->parts->len) && !imap_fetch_is_full(measure->worker))
+        send_part(measure, measure->parts->pdata[n++]);
+    measure->n_in_flight = n;
+    measure->is_last = n == measure->parts->len;
+    if (!n)
         conclude(measure);
 }
 
@@ -275,7 +280,7 @@ static void start(ImapWorker *worker, const CacheWant *want, GPtrArray *parts)
     measure->want = want->id;
     measure->parts = g_ptr_array_ref(parts);
     cache_want_take(imap_worker_cache(worker), want->id);
-    send_parts(measure);
+    send_round(measure);
     measure_unref(measure);
 }
 
@@ -285,13 +290,14 @@ static void send_want(ImapWorker *worker, const CacheWant *want, gboolean is_sho
     g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(part_free);
     const MailPart *tree = cache_known_tree(cache, want->generation, want->uid);
 
-    if (!tree) {
-        /* Who asked for the measures will ask for the tree. */
+    if (!tree || imap_suspects_were_many(worker->account->suspects)) {
+        /* Who asked for the measures will ask for the tree, if there is none. */
+        cache_put_measured(cache, want->generation, want->uid);
         cache_want_done(cache, want->id, NULL);
         return;
     }
     add_parts(tree, parts);
-    if (!is_short || parts->len <= PARTS_IN_FLIGHT)
+    if (!is_short || parts->len <= ROUND_MAX)
         start(worker, want, parts);
 }
 

@@ -55,6 +55,13 @@ void imap_job_put_back(ImapJob *job, guint64 want)
         cache_want_put_back(imap_worker_cache(job->worker), want);
 }
 
+void imap_job_put_all_back(ImapJob *job)
+{
+    for (guint i = 0; i < job->wants->len; i++)
+        cache_want_put_back(imap_worker_cache(job->worker), g_array_index(job->wants, guint64, i));
+    g_array_set_size(job->wants, 0);
+}
+
 void imap_job_hand_on(ImapJob *job, guint64 want, ImapJob *to)
 {
     if (release(job, want))
@@ -89,16 +96,10 @@ static void begin_next(ImapWorker *worker)
 /* What the job has not settled itself: after the loss of the connection another may do it. */
 static void settle_wants(ImapJob *job, const GError *error)
 {
-    Cache *cache = imap_worker_cache(job->worker);
-
-    if (!job->wants->len)
-        return;
     if (error && imap_session_is_closed(job->worker->session))
-        for (guint i = 0; i < job->wants->len; i++)
-            cache_want_put_back(cache, g_array_index(job->wants, guint64, i));
+        imap_job_put_all_back(job);
     else
         imap_job_wants_done(job, error);
-    g_array_set_size(job->wants, 0);
 }
 
 static void on_done(const ImapResponse *response, const GError *error, gpointer data)
@@ -107,6 +108,8 @@ static void on_done(const ImapResponse *response, const GError *error, gpointer 
     ImapWorker *worker = job->worker;
     gboolean was_oldest = g_queue_peek_head(&worker->jobs) == job;
 
+    if (imap_session_is_closed(worker->session) && !worker->has_culprit)
+        job->is_culprit = worker->has_culprit = TRUE;
     g_queue_remove(&worker->jobs, job);
     if (worker->streaming == job)
         worker->streaming = NULL;
@@ -119,6 +122,16 @@ static void on_done(const ImapResponse *response, const GError *error, gpointer 
     if (was_oldest)
         begin_next(worker);
     worker->events->has_room(worker, worker->owner);
+}
+
+gboolean imap_job_convicts(ImapJob *job, guint32 generation, guint32 uid, const GError *error)
+{
+    ImapWorker *worker = job->worker;
+
+    worker->has_convict =
+        imap_suspects_convict(worker->account->suspects, generation, uid,
+                              g_error_matches(error, MAIL_ERROR, MAIL_ERROR_PROTOCOL));
+    return worker->has_convict;
 }
 
 void imap_job_send(gpointer data, ImapCommand *command)
@@ -344,8 +357,7 @@ void imap_worker_free(ImapWorker *worker)
     imap_session_logout(worker->session);
     imap_session_free(worker->session);
     while ((job = g_queue_pop_head(&worker->jobs))) {
-        for (guint i = 0; i < job->wants->len; i++)
-            cache_want_put_back(imap_worker_cache(worker), g_array_index(job->wants, guint64, i));
+        imap_job_put_all_back(job);
         job_free(job);
     }
     imap_sync_free(worker->sync);
@@ -376,4 +388,15 @@ gboolean imap_worker_has(const ImapWorker *worker, const char *capability)
 gboolean imap_worker_is_inside(const ImapWorker *worker, guint32 box)
 {
     return worker->box == box && worker->is_in_box;
+}
+
+gboolean imap_worker_stays_in(const ImapWorker *worker, guint32 box)
+{
+    for (GList *link = worker->jobs.tail; link; link = link->prev) {
+        const ImapJob *job = link->data;
+
+        if (job->box)
+            return job->box == box;
+    }
+    return worker->box == box;
 }

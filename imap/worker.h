@@ -11,6 +11,7 @@
 #include "imap/fetch-items.h"
 #include "imap/lengths.h"
 #include "imap/session.h"
+#include "imap/suspects.h"
 
 typedef struct ImapWorker ImapWorker;
 typedef struct ImapJob ImapJob;
@@ -33,6 +34,7 @@ struct ImapJob {
     void (*finish)(ImapJob *job, const ImapResponse *response, const GError *error);
     void (*clear)(ImapJob *job); /* frees what the extended struct owns; may be NULL */
     gint64 renewed_us;           /* when the wants' time was last begun anew */
+    gboolean is_culprit;         /* in finish(): the session ended when its answer was due */
 };
 
 /* What the server told of the mailbox that was examined. */
@@ -48,6 +50,7 @@ typedef struct {
     Cache *cache;
     const ImapOptions *options;
     ImapLengths *lengths;
+    ImapSuspects *suspects; /* as to trees and measures */
 } ImapAccount;
 
 /* The worker must not be freed in any of these. */
@@ -81,6 +84,8 @@ struct ImapWorker {
     ImapTold told;
     struct ImapSync *sync; /* at work */
     ImapJob *streaming;    /* whose body comes now */
+    gboolean has_culprit;  /* the session ended over a job */
+    gboolean has_convict;  /* and that over a message that will not be asked for so again */
     gboolean tells_ahead;  /* what is needed to stream a body; FALSE once it did not */
     guint64 n_asked;       /* octets of bodies asked for and not yet answered */
     gint64 used_us;        /* when a job was last sent */
@@ -96,10 +101,14 @@ void imap_job_want_done(ImapJob *job, guint64 want, const GError *error);
 void imap_job_wants_done(ImapJob *job, const GError *error);
 /* The want is free for another job again. */
 void imap_job_put_back(ImapJob *job, guint64 want);
+void imap_job_put_all_back(ImapJob *job);
 /* The want is @to's from now on. */
 void imap_job_hand_on(ImapJob *job, guint64 want, ImapJob *to);
 /* Something comes: what waits for more of it does not wait in vain. */
 void imap_job_renew_wants(ImapJob *job);
+/* The culprit asked of this message alone, and the session ended with @error.  TRUE when the
+ * message is not to be asked for so again. */
+gboolean imap_job_convicts(ImapJob *job, guint32 generation, guint32 uid, const GError *error);
 /* Sends @command (taken) as the job (taken). */
 void imap_job_send(gpointer job, ImapCommand *command);
 
@@ -112,6 +121,8 @@ ImapCommand *imap_worker_command(const ImapWorker *worker, const char *name);
 gboolean imap_worker_has(const ImapWorker *worker, const char *capability);
 /* Whether what answers concern is @box, and the one that the cache knows. */
 gboolean imap_worker_is_inside(const ImapWorker *worker, guint32 box);
+/* Whether what is sent now will be answered in @box: no EXAMINE of another one is ahead of it. */
+gboolean imap_worker_stays_in(const ImapWorker *worker, guint32 box);
 
 /* Translates a FLAGS list. */
 MailFlags imap_flags_parse(Cache *cache, const ImapValue *list);
