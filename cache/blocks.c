@@ -3,8 +3,7 @@
  *
  * A record has a head and then the bytes, at a fixed distance from the next, so that a file with
  * gaps is sparse.  The head's sum covers the account, the key, the number, the length and the
- * bytes: a record that was cut, swapped, moved or damaged is as if absent.  What was written or
- * read last is also held in memory, verified.
+ * bytes: a record that was cut, swapped, moved or damaged is as if absent.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "cache/bodies.h"
 #include "cache/body-files.h"
+#include "cache/hot.h"
 #include "cache/private.h"
 
 #define MAGIC       "mailfsB1"
@@ -22,112 +22,18 @@
 #define N_WORDS     7
 #define RECORD_SIZE (HEAD_SIZE + CACHE_BLOCK_SIZE)
 #define FLAG_END    1
-#define HOT_MAX     ((gsize)4 * 1024 * 1024)
-#define HOT_COST    ((gsize)4096) /* of the smallest: so their number has a bound as well */
 #define TOUCH_US    (10 * G_USEC_PER_SEC)
-
-typedef struct {
-    BodyKey body;
-    guint32 number;
-} HotKey;
-
-typedef struct {
-    HotKey key; /* first: a HotBlock is its own key */
-    Block block;
-    GList link;
-    gint64 touched_us; /* when the index was told last that it is in use */
-} HotBlock;
 
 struct Blocks {
     Cache *cache;
     guint32 account_sum;
     BodyFiles *files;
     Bodies *bodies;
-    GHashTable *hot;
-    GQueue hot_order; /* the last used at the head */
-    gsize hot_bytes;
+    Hot *hot;
     guint n_damaged;
     gboolean has_complained;
     guint8 record[RECORD_SIZE]; /* one that is being read */
 };
-
-/* --- memory --- */
-
-static guint hot_hash(gconstpointer data)
-{
-    const HotKey *key = data;
-
-    return key->body.uid * 2654435761u ^ key->body.generation * 40503u ^ key->number * 97u ^
-           g_direct_hash(key->body.section);
-}
-
-static gboolean hot_equal(gconstpointer a, gconstpointer b)
-{
-    const HotKey *left = a, *right = b;
-
-    return left->body.uid == right->body.uid && left->body.generation == right->body.generation &&
-           left->number == right->number && left->body.section == right->body.section;
-}
-
-static gsize hot_cost(GBytes *bytes)
-{
-    return MAX(g_bytes_get_size(bytes), HOT_COST);
-}
-
-static void hot_drop(Blocks *blocks, HotBlock *hot)
-{
-    blocks->hot_bytes -= hot_cost(hot->block.bytes);
-    g_queue_unlink(&blocks->hot_order, &hot->link);
-    g_hash_table_remove(blocks->hot, hot);
-    g_bytes_unref(hot->block.bytes);
-    g_free(hot);
-}
-
-static HotBlock *hot_get(Blocks *blocks, const BodyKey *key, guint32 number)
-{
-    HotKey wanted = {*key, number};
-    HotBlock *hot = g_hash_table_lookup(blocks->hot, &wanted);
-
-    if (hot) {
-        g_queue_unlink(&blocks->hot_order, &hot->link);
-        g_queue_push_head_link(&blocks->hot_order, &hot->link);
-    }
-    return hot;
-}
-
-static Block hot_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *bytes,
-                     gboolean is_end)
-{
-    HotBlock *hot = hot_get(blocks, key, number);
-
-    if (hot)
-        hot_drop(blocks, hot);
-    hot = g_new0(HotBlock, 1);
-    hot->key = (HotKey){*key, number};
-    hot->block = (Block){g_bytes_ref(bytes), is_end};
-    hot->link.data = hot;
-    hot->touched_us = g_get_monotonic_time();
-    g_hash_table_add(blocks->hot, hot);
-    g_queue_push_head_link(&blocks->hot_order, &hot->link);
-    blocks->hot_bytes += hot_cost(bytes);
-    while (blocks->hot_bytes > HOT_MAX && blocks->hot_order.length > 1)
-        hot_drop(blocks, blocks->hot_order.tail->data);
-    return hot->block;
-}
-
-/* Of one message or, with 0, of all; of one section or, with NULL, of all. */
-static void hot_drop_of(Blocks *blocks, guint32 generation, guint32 uid, const char *section)
-{
-    for (GList *link = blocks->hot_order.head, *next; link; link = next) {
-        HotBlock *hot = link->data;
-        const BodyKey *body = &hot->key.body;
-
-        next = link->next;
-        if (body->generation == generation && (!uid || body->uid == uid) &&
-            (!section || g_str_equal(body->section, section)))
-            hot_drop(blocks, hot);
-    }
-}
 
 /* --- records --- */
 
@@ -300,7 +206,7 @@ static GBytes *load(Blocks *blocks, const BodyKey *key, guint32 number, gboolean
 
 Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
 {
-    HotBlock *hot = hot_get(blocks, key, number);
+    HotBlock *hot = hot_get(blocks->hot, key, number);
     g_autoptr(GBytes) bytes = NULL;
     gboolean is_end;
 
@@ -312,7 +218,7 @@ Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
     if (!bytes)
         return (Block){NULL, FALSE};
     bodies_touch(blocks->bodies, key);
-    return hot_put(blocks, key, number, bytes, is_end);
+    return hot_put(blocks->hot, key, number, bytes, is_end);
 }
 
 gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number)
@@ -321,7 +227,7 @@ gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number)
     gboolean is_end;
     int fd;
 
-    if (hot_get(blocks, key, number) || (number == 0 && small_has(blocks->cache, key)))
+    if (hot_get(blocks->hot, key, number) || (number == 0 && small_has(blocks->cache, key)))
         return TRUE;
     fd = body_files_get(blocks->files, key, FALSE);
     return fd >= 0 && pread(fd, head, HEAD_SIZE, record_offset(number)) == HEAD_SIZE &&
@@ -342,7 +248,7 @@ static gboolean find_last(Blocks *blocks, const BodyKey *key, guint32 *ret_numbe
 
 gboolean blocks_end(Blocks *blocks, const BodyKey *key, guint64 *ret_length)
 {
-    HotBlock *hot = hot_get(blocks, key, 0);
+    HotBlock *hot = hot_get(blocks->hot, key, 0);
     guint32 last = 0;
     Block block;
 
@@ -365,27 +271,27 @@ void blocks_put(Blocks *blocks, const BodyKey *key, guint32 number, GBytes *byte
         write_small(blocks, key, bytes);
     else
         write_block(blocks, key, number, bytes, is_end);
-    hot_put(blocks, key, number, bytes, is_end);
+    hot_put(blocks->hot, key, number, bytes, is_end);
 }
 
 static void on_evicted(guint32 generation, guint32 uid, const char *section, gpointer data)
 {
     Blocks *blocks = data;
 
-    hot_drop_of(blocks, generation, uid, section);
+    hot_drop_of(blocks->hot, generation, uid, section);
     small_delete(blocks->cache, generation, uid, section);
     body_files_remove(blocks->files, generation, uid, section);
 }
 
 void blocks_forget_message(Blocks *blocks, guint32 generation, guint32 uid)
 {
-    hot_drop_of(blocks, generation, uid, NULL);
+    hot_drop_of(blocks->hot, generation, uid, NULL);
     bodies_forget_message(blocks->bodies, generation, uid, on_evicted, blocks);
 }
 
 void blocks_forget_generation(Blocks *blocks, guint32 generation)
 {
-    hot_drop_of(blocks, generation, 0, NULL);
+    hot_drop_of(blocks->hot, generation, 0, NULL);
     small_delete_generation(blocks->cache, generation);
     bodies_forget_generation(blocks->bodies, generation);
     body_files_remove_generation(blocks->files, generation);
@@ -477,7 +383,7 @@ Blocks *blocks_open(Cache *cache, GError **error)
     account = g_path_get_basename(cache->dir);
     blocks->account_sum = text_sum(account);
     blocks->bodies = bodies_new(cache);
-    blocks->hot = g_hash_table_new(hot_hash, hot_equal);
+    blocks->hot = hot_new();
     return blocks;
 }
 
@@ -485,9 +391,7 @@ void blocks_close(Blocks *blocks)
 {
     if (!blocks)
         return;
-    while (blocks->hot_order.head)
-        hot_drop(blocks, blocks->hot_order.head->data);
-    g_hash_table_unref(blocks->hot);
+    hot_free(blocks->hot);
     bodies_free(blocks->bodies);
     body_files_close(blocks->files);
     g_free(blocks);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/hot.c - blocks in memory, the last used first. */
+#include "cache/hot.h"
+
+#define BYTES_MAX ((gsize)4 * 1024 * 1024)
+#define COST_MIN  ((gsize)4096) /* of the smallest: so their number has a bound as well */
+
+struct Hot {
+    GHashTable *by_key; /* HotBlock */
+    GQueue order;       /* the last used at the head */
+    gsize bytes;
+};
+
+static guint key_hash(gconstpointer data)
+{
+    const HotKey *key = data;
+
+    return key->body.uid * 2654435761u ^ key->body.generation * 40503u ^ key->number * 97u ^
+           g_direct_hash(key->body.section);
+}
+
+static gboolean key_equal(gconstpointer a, gconstpointer b)
+{
+    const HotKey *left = a, *right = b;
+
+    return left->body.uid == right->body.uid && left->body.generation == right->body.generation &&
+           left->number == right->number && left->body.section == right->body.section;
+}
+
+static gsize cost(GBytes *bytes)
+{
+    return MAX(g_bytes_get_size(bytes), COST_MIN);
+}
+
+static void drop(Hot *hot, HotBlock *block)
+{
+    hot->bytes -= cost(block->block.bytes);
+    g_queue_unlink(&hot->order, &block->link);
+    g_hash_table_remove(hot->by_key, block);
+    g_bytes_unref(block->block.bytes);
+    g_free(block);
+}
+
+HotBlock *hot_get(Hot *hot, const BodyKey *key, guint32 number)
+{
+    HotKey wanted = {*key, number};
+    HotBlock *block = g_hash_table_lookup(hot->by_key, &wanted);
+
+    if (block) {
+        g_queue_unlink(&hot->order, &block->link);
+        g_queue_push_head_link(&hot->order, &block->link);
+    }
+    return block;
+}
+
+Block hot_put(Hot *hot, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end)
+{
+    HotBlock *block = hot_get(hot, key, number);
+
+    if (block)
+        drop(hot, block);
+    block = g_new0(HotBlock, 1);
+    block->key = (HotKey){*key, number};
+    block->block = (Block){g_bytes_ref(bytes), is_end};
+    block->link.data = block;
+    block->touched_us = g_get_monotonic_time();
+    g_hash_table_add(hot->by_key, block);
+    g_queue_push_head_link(&hot->order, &block->link);
+    hot->bytes += cost(bytes);
+    while (hot->bytes > BYTES_MAX && hot->order.length > 1)
+        drop(hot, hot->order.tail->data);
+    return block->block;
+}
+
+void hot_drop_of(Hot *hot, guint32 generation, guint32 uid, const char *section)
+{
+    for (GList *link = hot->order.head, *next; link; link = next) {
+        HotBlock *block = link->data;
+        const BodyKey *body = &block->key.body;
+
+        next = link->next;
+        if (body->generation == generation && (!uid || body->uid == uid) &&
+            (!section || g_str_equal(body->section, section)))
+            drop(hot, block);
+    }
+}
+
+Hot *hot_new(void)
+{
+    Hot *hot = g_new0(Hot, 1);
+
+    hot->by_key = g_hash_table_new(key_hash, key_equal);
+    return hot;
+}
+
+void hot_free(Hot *hot)
+{
+    while (hot->order.head)
+        drop(hot, hot->order.head->data);
+    g_hash_table_unref(hot->by_key);
+    g_free(hot);
+}
