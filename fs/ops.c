@@ -15,12 +15,17 @@
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     static const unsigned wanted[] = {
-        FUSE_CAP_ASYNC_READ,       FUSE_CAP_PARALLEL_DIROPS, FUSE_CAP_READDIRPLUS,
-        FUSE_CAP_READDIRPLUS_AUTO, FUSE_CAP_AUTO_INVAL_DATA,
+        FUSE_CAP_ASYNC_READ,
+        FUSE_CAP_PARALLEL_DIROPS,
+        FUSE_CAP_READDIRPLUS,
+        FUSE_CAP_AUTO_INVAL_DATA,
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(wanted); i++)
         conn->want |= conn->capable & wanted[i];
+    /* Programs list a whole directory and then look at each file: by then the kernel, left to
+     * choose, would have asked for no attributes after the first page. */
+    conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
     conn->max_readahead = READAHEAD_MAX;
     conn->max_background = BACKGROUND_MAX;
     conn->congestion_threshold = BACKGROUND_MAX * 3 / 4;
@@ -344,17 +349,26 @@ typedef struct {
     gsize len;
 } Listing;
 
+/* Without a nodeid the kernel keeps only the name. */
+static void fill_child(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
+{
+    if (!can_tell_attr(request, node))
+        fill_entry_without_size(request, node, entry);
+    else if (fill_entry(request, node, entry) != CACHE_FOUND)
+        memset(entry, 0, sizeof *entry);
+}
+
 /* FALSE when the entry does not fit any more. */
 static gboolean add_entry(Listing *listing, const char *name, FsNode node, off_t next,
-                          gboolean with_attr)
+                          gboolean is_child)
 {
     FsRequest *request = listing->request;
     struct fuse_entry_param entry = {0};
     char *at = listing->bytes + listing->len;
     gsize room = request->size - listing->len, taken;
 
-    if (listing->plus && with_attr && fill_entry(request, node, &entry) != CACHE_FOUND)
-        memset(&entry, 0, sizeof entry);
+    if (listing->plus && is_child)
+        fill_child(request, node, &entry);
     entry.attr.st_ino = fs_ino(request->fs, node);
     entry.attr.st_mode = fs_view(node.kind)->mode;
     taken = listing->plus ? fuse_add_direntry_plus(request->req, at, room, name, &entry, next)
@@ -389,8 +403,7 @@ static CacheAnswer add_children(Listing *listing)
         answer = view->next(request, request->node, cookie, &entry);
         if (answer != CACHE_FOUND)
             return answer;
-        if (!add_entry(listing, entry.name, entry.node, (off_t)entry.cookie,
-                       can_tell_attr(request, entry.node)))
+        if (!add_entry(listing, entry.name, entry.node, (off_t)entry.cookie, TRUE))
             return CACHE_FOUND;
     }
 }

@@ -181,6 +181,17 @@ def test_other_names_of_a_message(account, mount):
         assert not (mounted / absent).exists()
 
 
+@pytest.mark.parametrize("command", [["ls", "-l", "INBOX"], ["grep", "-rc", "x", "INBOX"],
+                                     ["grep", "-rc", "x", ".mailfs/text/INBOX"]])
+def test_what_was_listed_is_not_looked_up(account, mount, command):
+    account.deliver_all(messages.bulk(300))
+    mounted = mount(account.url(), "-d")
+    assert len(mounted.run(*command, check=True).stdout.splitlines()) >= 300
+    mounted.finish()
+    assert "readdir " in mounted.stderr
+    assert not re.search("lookup .*INBOX/", mounted.stderr)
+
+
 # Nothing else happens.
 
 def test_reading_leaves_the_mailbox_alone(library, mount, proxy):
