@@ -22,6 +22,7 @@
 #define N_WORDS     7
 #define RECORD_SIZE (HEAD_SIZE + CACHE_BLOCK_SIZE)
 #define FLAG_END    1
+#define NOWHERE_MAX 8192
 #define TOUCH_US    (10 * G_USEC_PER_SEC)
 
 struct Blocks {
@@ -30,10 +31,57 @@ struct Blocks {
     BodyFiles *files;
     Bodies *bodies;
     Hot *hot;
+    GHashTable *nowhere; /* BodyKey, owned: some of which nothing is on the disk, as was seen */
     guint n_damaged;
     gboolean has_complained;
     guint8 record[RECORD_SIZE]; /* one that is being read */
 };
+
+/* --- where bodies are --- */
+
+guint body_key_hash(gconstpointer data)
+{
+    const BodyKey *key = data;
+
+    return key->uid * 2654435761u ^ key->generation * 40503u ^ g_direct_hash(key->section);
+}
+
+gboolean body_key_equal(gconstpointer a, gconstpointer b)
+{
+    const BodyKey *left = a, *right = b;
+
+    return left->uid == right->uid && left->generation == right->generation &&
+           left->section == right->section;
+}
+
+typedef enum {
+    NOWHERE,
+    IN_INDEX,
+    IN_FILE
+} Place;
+
+static void note_nowhere(Blocks *blocks, const BodyKey *key)
+{
+    if (g_hash_table_size(blocks->nowhere) >= NOWHERE_MAX)
+        g_hash_table_remove_all(blocks->nowhere);
+    g_hash_table_add(blocks->nowhere, g_memdup2(key, sizeof *key));
+}
+
+/* Where on the disk the body is; the file is borrowed until another is asked for. */
+static Place find(Blocks *blocks, const BodyKey *key, int *ret_fd)
+{
+    *ret_fd = -1;
+    if (g_hash_table_contains(blocks->nowhere, key))
+        return NOWHERE;
+    if (small_has(blocks->cache, key))
+        return IN_INDEX;
+    *ret_fd = body_files_get(blocks->files, key, FALSE);
+    if (*ret_fd >= 0)
+        return IN_FILE;
+    if (errno == ENOENT)
+        note_nowhere(blocks, key);
+    return NOWHERE;
+}
 
 /* --- records --- */
 
@@ -148,8 +196,10 @@ static gboolean is_small(guint32 number, GBytes *bytes, gboolean is_end)
 static void write_small(Blocks *blocks, const BodyKey *key, GBytes *bytes)
 {
     gsize now = HEAD_SIZE + g_bytes_get_size(bytes);
-    gboolean is_known = small_has(blocks->cache, key);
+    int fd;
+    gboolean is_known = find(blocks, key, &fd) == IN_INDEX;
 
+    g_hash_table_remove(blocks->nowhere, key);
     small_put(blocks->cache, key, bytes);
     bodies_add(blocks->bodies, key, is_known ? now : 0, now);
 }
@@ -165,6 +215,7 @@ static void write_block(Blocks *blocks, const BodyKey *key, guint32 number, GByt
         complain(blocks, errno);
         return;
     }
+    g_hash_table_remove(blocks->nowhere, key);
     before = record_size(fd, number);
     make_head(blocks, key, number, g_bytes_get_data(bytes, NULL), len, is_end, head);
     if (write_record(fd, number, head, bytes)) {
@@ -188,20 +239,27 @@ static void hot_touch(Blocks *blocks, HotBlock *hot)
     bodies_touch(blocks->bodies, &hot->key.body);
 }
 
+/* All of a body that is in the index, verified; new. */
+static GBytes *load_small(Blocks *blocks, const BodyKey *key)
+{
+    gboolean is_damaged;
+    GBytes *bytes = small_get(blocks->cache, key, &is_damaged);
+
+    if (is_damaged)
+        note_damage(blocks, key, 0);
+    return bytes;
+}
+
 /* What is on the disk, verified; new. */
 static GBytes *load(Blocks *blocks, const BodyKey *key, guint32 number, gboolean *ret_is_end)
 {
-    gboolean is_damaged = FALSE;
-    GBytes *bytes = number == 0 ? small_get(blocks->cache, key, &is_damaged) : NULL;
     int fd;
+    Place place = find(blocks, key, &fd);
 
-    if (is_damaged)
-        note_damage(blocks, key, number);
-    *ret_is_end = bytes != NULL;
-    if (bytes)
-        return bytes;
-    fd = body_files_get(blocks->files, key, FALSE);
-    return fd >= 0 ? read_record(blocks, fd, key, number, ret_is_end) : NULL;
+    *ret_is_end = place == IN_INDEX;
+    if (place == IN_INDEX)
+        return number == 0 ? load_small(blocks, key) : NULL;
+    return place == IN_FILE ? read_record(blocks, fd, key, number, ret_is_end) : NULL;
 }
 
 Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
@@ -225,36 +283,38 @@ gboolean blocks_has(Blocks *blocks, const BodyKey *key, guint32 number)
 {
     guint8 head[HEAD_SIZE];
     gboolean is_end;
+    Place place;
     int fd;
 
-    if (hot_get(blocks->hot, key, number) || (number == 0 && small_has(blocks->cache, key)))
+    if (hot_get(blocks->hot, key, number))
         return TRUE;
-    fd = body_files_get(blocks->files, key, FALSE);
-    return fd >= 0 && pread(fd, head, HEAD_SIZE, record_offset(number)) == HEAD_SIZE &&
+    place = find(blocks, key, &fd);
+    if (place == IN_INDEX)
+        return number == 0;
+    return place == IN_FILE && pread(fd, head, HEAD_SIZE, record_offset(number)) == HEAD_SIZE &&
            parse_head(head, &is_end) >= 0;
 }
 
-/* The number of the block with which its file ends. */
-static gboolean find_last(Blocks *blocks, const BodyKey *key, guint32 *ret_number)
+/* The number of the block with which its file ends, or 0. */
+static guint32 last_on_disk(Blocks *blocks, const BodyKey *key)
 {
-    int fd = body_files_get(blocks->files, key, FALSE);
     struct stat st;
+    int fd;
 
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size == 0)
-        return FALSE;
-    *ret_number = (guint32)((st.st_size - 1) / RECORD_SIZE);
-    return TRUE;
+    if (find(blocks, key, &fd) != IN_FILE || fstat(fd, &st) < 0 || st.st_size == 0)
+        return 0;
+    return (guint32)((st.st_size - 1) / RECORD_SIZE);
 }
 
 gboolean blocks_end(Blocks *blocks, const BodyKey *key, guint64 *ret_length)
 {
-    HotBlock *hot = hot_get(blocks->hot, key, 0);
-    guint32 last = 0;
+    const HotBlock *hot = hot_get(blocks->hot, key, 0);
+    guint32 last = hot && hot->block.is_end ? 0 : last_on_disk(blocks, key);
     Block block;
 
-    if (!(hot && hot->block.is_end) && !small_has(blocks->cache, key) &&
-        !find_last(blocks, key, &last))
-        return FALSE;
+    /* What could not be written is in memory alone. */
+    while (hot_get(blocks->hot, key, last + 1))
+        last++;
     block = blocks_get(blocks, key, last);
     if (!block.bytes || !block.is_end)
         return FALSE;
@@ -384,6 +444,7 @@ Blocks *blocks_open(Cache *cache, GError **error)
     blocks->account_sum = text_sum(account);
     blocks->bodies = bodies_new(cache);
     blocks->hot = hot_new();
+    blocks->nowhere = g_hash_table_new_full(body_key_hash, body_key_equal, g_free, NULL);
     return blocks;
 }
 
@@ -392,6 +453,7 @@ void blocks_close(Blocks *blocks)
     if (!blocks)
         return;
     hot_free(blocks->hot);
+    g_hash_table_unref(blocks->nowhere);
     bodies_free(blocks->bodies);
     body_files_close(blocks->files);
     g_free(blocks);

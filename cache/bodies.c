@@ -24,26 +24,11 @@ struct Bodies {
     guint64 kept_bytes;
 };
 
-static guint change_hash(gconstpointer data)
-{
-    const BodyKey *key = data;
-
-    return key->uid * 2654435761u ^ key->generation ^ g_direct_hash(key->section);
-}
-
-static gboolean change_equal(gconstpointer a, gconstpointer b)
-{
-    const BodyKey *left = a, *right = b;
-
-    return left->uid == right->uid && left->generation == right->generation &&
-           left->section == right->section;
-}
-
 /* --- the one that is kept, however large --- */
 
 static void keep(Bodies *bodies, const BodyKey *key, guint64 more)
 {
-    if (!change_equal(&bodies->kept, key)) {
+    if (!body_key_equal(&bodies->kept, key)) {
         bodies->kept = *key;
         bodies->kept_bytes = 0;
     }
@@ -93,7 +78,7 @@ Bodies *bodies_new(Cache *cache)
     Bodies *bodies = g_new0(Bodies, 1);
 
     bodies->cache = cache;
-    bodies->changes = g_hash_table_new_full(change_hash, change_equal, g_free, NULL);
+    bodies->changes = g_hash_table_new_full(body_key_hash, body_key_equal, g_free, NULL);
     bodies_reload(bodies);
     return bodies;
 }

@@ -3,7 +3,7 @@
 #include "cache/hot.h"
 
 #define BYTES_MAX ((gsize)4 * 1024 * 1024)
-#define COST_MIN  ((gsize)4096) /* of the smallest: so their number has a bound as well */
+#define COST_MIN  ((gsize)1024) /* of the smallest: so their number has a bound as well */
 
 struct Hot {
     GHashTable *by_key; /* HotBlock */
@@ -15,16 +15,14 @@ static guint key_hash(gconstpointer data)
 {
     const HotKey *key = data;
 
-    return key->body.uid * 2654435761u ^ key->body.generation * 40503u ^ key->number * 97u ^
-           g_direct_hash(key->body.section);
+    return body_key_hash(&key->body) ^ key->number * 97u;
 }
 
 static gboolean key_equal(gconstpointer a, gconstpointer b)
 {
     const HotKey *left = a, *right = b;
 
-    return left->body.uid == right->body.uid && left->body.generation == right->body.generation &&
-           left->number == right->number && left->body.section == right->body.section;
+    return body_key_equal(&left->body, &right->body) && left->number == right->number;
 }
 
 static gsize cost(GBytes *bytes)

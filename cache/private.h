@@ -239,6 +239,9 @@ typedef struct {
     const char *section; /* interned */
 } BodyKey;
 
+guint body_key_hash(gconstpointer key);
+gboolean body_key_equal(gconstpointer a, gconstpointer b);
+
 typedef struct {
     GBytes *bytes;
     gboolean is_end;
@@ -333,8 +336,6 @@ void trees_delete(Cache *cache, guint32 generation, guint32 first, guint32 last)
 
 /* Octets of the section as far as is known, or 0. */
 guint64 sections_length(Cache *cache, const BodyKey *key);
-/* Its octets, where the block with which it ends is here. */
-gboolean sections_end(Cache *cache, const BodyKey *key, guint64 *ret_length);
 /* Whether all blocks of a message are here. */
 gboolean sections_has_whole(Cache *cache, guint32 generation, guint32 uid);
 /* Whether [offset, end) of a section lies in blocks of the whole message that are here, and where:

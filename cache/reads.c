@@ -161,7 +161,7 @@ static gboolean is_beyond_end(const Reading *reading, guint32 block)
 {
     guint64 length;
 
-    return *reading->key.section && sections_end(reading->cache, &reading->key, &length) &&
+    return *reading->key.section && blocks_end(reading->cache->blocks, &reading->key, &length) &&
            (guint64)block * CACHE_BLOCK_SIZE >= length;
 }
 
@@ -195,7 +195,7 @@ static guint64 known_end(Cache *cache, const BodyKey *key, const CacheMessage *r
         return is_size_believed(cache, row) ? row->size : CACHE_SIZE_MAX;
     if (!cache_section_is_made(key->section))
         length = sections_length(cache, key);
-    return length || sections_end(cache, key, &length) ? length : CACHE_SIZE_MAX;
+    return length || blocks_end(cache->blocks, key, &length) ? length : CACHE_SIZE_MAX;
 }
 
 /* Whether the blocks of the section that hold [offset, end) are here. */
@@ -275,7 +275,7 @@ gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *se
     if (!lookup(cache, generation, uid, &box, &row))
         return TRUE;
     /* One that is made here is worth nothing until it is whole. */
-    if (cache_section_is_made(section) && !sections_end(cache, &key, &length))
+    if (cache_section_is_made(section) && !blocks_end(cache->blocks, &key, &length))
         return FALSE;
     end = MIN(MIN(offset + size, known_end(cache, &key, row)), CACHE_SIZE_MAX);
     if (*section && !cache_section_is_made(section) &&

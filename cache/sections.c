@@ -117,23 +117,6 @@ void sections_note_block(Cache *cache, const BodyKey *key, guint64 block_end, gb
 
 /* --- how long they are --- */
 
-gboolean sections_end(Cache *cache, const BodyKey *key, guint64 *ret_length)
-{
-    guint32 n = 0;
-    Block last;
-
-    if (blocks_end(cache->blocks, key, ret_length))
-        return TRUE;
-    /* They may be in memory alone, where no file tells the last one. */
-    while (blocks_has(cache->blocks, key, n))
-        n++;
-    last = n ? blocks_get(cache->blocks, key, n - 1) : (Block){NULL, FALSE};
-    if (!last.bytes || !last.is_end)
-        return FALSE;
-    *ret_length = (guint64)(n - 1) * CACHE_BLOCK_SIZE + g_bytes_get_size(last.bytes);
-    return TRUE;
-}
-
 /* The first block that is missing. */
 static guint32 find_missing(Cache *cache, const BodyKey *key)
 {
@@ -149,7 +132,8 @@ static CacheAnswer told_size(Cache *cache, const BodyKey *key, guint64 *ret_size
 {
     guint64 offset;
 
-    if (sections_find(cache, key, 0, 0, &offset, ret_size) || sections_end(cache, key, ret_size))
+    if (sections_find(cache, key, 0, 0, &offset, ret_size) ||
+        blocks_end(cache->blocks, key, ret_size))
         return CACHE_FOUND;
     if (sections_can_be_found(cache, key))
         return wants_answer_message(cache, CACHE_WANT_PARSE, key->generation, key->uid, NULL,
@@ -162,7 +146,7 @@ static CacheAnswer made_size(Cache *cache, const BodyKey *key, guint64 *ret_size
 {
     CacheAnswer answer;
 
-    if (sections_end(cache, key, ret_size))
+    if (blocks_end(cache->blocks, key, ret_size))
         return CACHE_FOUND;
     answer = wants_answer_message(cache, CACHE_WANT_MADE, key->generation, key->uid, key->section,
                                   ret_want, error);

@@ -249,7 +249,7 @@ static void test_last_block_without_octets(Fixture *fixture, gconstpointer data)
 /* Small blocks cost more than their octets. */
 static void test_small_blocks_in_memory(Fixture *fixture, gconstpointer data)
 {
-    const guint32 n = 2000;
+    const guint32 n = 5000;
     guint32 box = fixture_put_inbox(fixture, n, 10);
 
     for (guint32 uid = 1; uid <= n; uid++)
