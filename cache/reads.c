@@ -130,14 +130,26 @@ static gboolean take(const Reading *reading, const Block *block, guint32 number)
     return !block->is_end && start + len < reading->end;
 }
 
+/* How long a section is as far as is known, for what is not asked for beyond it. */
+static guint64 known_end(Cache *cache, const BodyKey *key, const CacheMessage *row)
+{
+    guint64 length = 0;
+
+    if (!*key->section)
+        return is_size_believed(cache, row) ? row->size : CACHE_SIZE_MAX;
+    if (!cache_section_is_made(key->section))
+        length = sections_length(cache, key);
+    return length || blocks_end(cache->blocks, key, &length) ? length : CACHE_SIZE_MAX;
+}
+
 static CacheAnswer want_missing(const Reading *reading, guint32 number)
 {
     Cache *cache = reading->cache;
+    guint64 end = MIN(reading->end, known_end(cache, &reading->key, reading->row));
     CacheAnswer answer =
         wants_answer_block(cache, &reading->key, number, reading->ret_want, reading->error);
 
-    for (guint64 n = (guint64)number + 1;
-         answer == CACHE_WAIT && n * CACHE_BLOCK_SIZE < reading->end; n++)
+    for (guint64 n = (guint64)number + 1; answer == CACHE_WAIT && n * CACHE_BLOCK_SIZE < end; n++)
         wants_suggest_block(cache, &reading->key, (guint32)n);
     return answer;
 }
@@ -184,18 +196,6 @@ static CacheAnswer read_blocks(const Reading *reading)
         if (!take(reading, &block, number))
             return CACHE_FOUND;
     }
-}
-
-/* How long a section is as far as is known, for what is not asked for beyond it. */
-static guint64 known_end(Cache *cache, const BodyKey *key, const CacheMessage *row)
-{
-    guint64 length = 0;
-
-    if (!*key->section)
-        return is_size_believed(cache, row) ? row->size : CACHE_SIZE_MAX;
-    if (!cache_section_is_made(key->section))
-        length = sections_length(cache, key);
-    return length || blocks_end(cache->blocks, key, &length) ? length : CACHE_SIZE_MAX;
 }
 
 /* Whether the blocks of the section that hold [offset, end) are here. */

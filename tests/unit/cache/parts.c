@@ -406,6 +406,20 @@ static void test_section_ends_with_a_block(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(slices->len, ==, 0);
 }
 
+/* What lies behind the end that was told is not wanted. */
+static void test_read_of_a_short_part(Fixture *fixture, gconstpointer data)
+{
+    Parts parts = set_up(fixture);
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    guint64 want;
+
+    cache_put_tree(fixture->cache, parts.generation, 1, told());
+    g_assert_cmpint(cache_read(fixture->cache, parts.generation, 1, "1", 0, 3 * CACHE_BLOCK_SIZE,
+                               slices, &want, NULL),
+                    ==, CACHE_WAIT);
+    expect_wants(&parts, "block-1/1/0 ");
+}
+
 /* Its beginning was fetched alone, and then the message. */
 static void test_part_of_a_section_is_here(Fixture *fixture, gconstpointer data)
 {
@@ -573,6 +587,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/parts/sections/place", test_place_is_found_first);
     FIXTURE_TEST("/parts/sections/size", test_size_by_what_came);
     FIXTURE_TEST("/parts/sections/whole-blocks", test_section_ends_with_a_block);
+    FIXTURE_TEST("/parts/sections/short", test_read_of_a_short_part);
     FIXTURE_TEST("/parts/sections/partly-here", test_part_of_a_section_is_here);
     FIXTURE_TEST("/parts/sections/another-length", test_part_of_another_length);
     FIXTURE_TEST("/parts/sections/longest", test_longest_section);
