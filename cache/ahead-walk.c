@@ -2,16 +2,19 @@
 /* cache/ahead-walk.c - read-ahead over the messages of a mailbox that are read one after the other.
  *
  * What is read is the whole message, or a section that is made here: then the trees of the messages
- * are wanted first, far ahead, and the sections that it is made of as the trees come.
+ * are wanted first, far ahead, the sections that it is made of as the trees come, and it itself
+ * shortly before it is read.
  */
 #include "cache/private.h"
 
 #define N_WALKERS      4
-#define WALK_AFTER     2
+#define WALK_AFTER     2 /* steps */
+#define TEXTS_AFTER    1
 #define WALK_FIRST     8
 #define TEXTS_FIRST    64 /* they are small, and each step takes two round trips */
 #define WALK_MAX       512
 #define TEXTS_MAX      1024
+#define MADE_MAX       16
 #define WALK_BYTES_MAX ((guint64)8 * 1024 * 1024)
 #define MESSAGE_MAX    ((guint64)1024 * 1024) /* of one message */
 #define STEP_MAX       3                      /* a walk may leave out a few */
@@ -25,6 +28,7 @@ typedef struct {
     guint window;
     guint32 wanted;       /* UID up to which messages were wanted; 0: none */
     guint32 wanted_trees; /* the same for trees */
+    guint32 wanted_made;  /* and for what is made of them */
 } Walker;
 
 struct AheadWalk {
@@ -66,8 +70,8 @@ static int step(guint last, guint now)
     return 0;
 }
 
-/* Takes down a step; whether it is one of a walk. */
-static gboolean note_step(Walker *walker, const GArray *rows, guint at, guint32 uid)
+/* Takes down a step; whether it is one of a walk, which begins with the step @after. */
+static gboolean note_step(Walker *walker, const GArray *rows, guint at, guint32 uid, guint after)
 {
     int direction = walker->last ? step(rows_lower_bound(rows, walker->last), at) : 0;
 
@@ -77,12 +81,12 @@ static gboolean note_step(Walker *walker, const GArray *rows, guint at, guint32 
     if (direction && (direction == walker->direction || !walker->n_in_order)) {
         walker->direction = direction;
         walker->n_in_order++;
-        return walker->n_in_order >= WALK_AFTER;
+        return walker->n_in_order >= after;
     }
     walker->direction = direction;
     walker->n_in_order = 0;
     walker->window = 0;
-    walker->wanted = walker->wanted_trees = 0;
+    walker->wanted = walker->wanted_trees = walker->wanted_made = 0;
     return FALSE;
 }
 
@@ -184,25 +188,55 @@ static void suggest_sources(Cache *cache, const Box *box, Walker *walker, const 
     }
 }
 
+/* Of those whose sources were wanted. */
+static void suggest_made(Cache *cache, const Box *box, Walker *walker, const GArray *rows, guint at)
+{
+    guint n_wanted = n_ahead(walker, rows, at, walker->wanted);
+    guint n = n_ahead(walker, rows, at, walker->wanted_made);
+    const CacheMessage *row;
+
+    while (++n <= MIN(MADE_MAX, n_wanted) && (row = row_ahead(walker, rows, at, n))) {
+        BodyKey made = {box->pub.generation, row->uid, walker->section};
+
+        if (trees_get(cache, box->pub.generation, row->uid) && !blocks_has(cache->blocks, &made, 0))
+            wants_suggest_made(cache, &made);
+        walker->wanted_made = row->uid;
+    }
+}
+
 /* --- reading --- */
 
-void ahead_walk(Cache *cache, Box *box, guint32 uid, const char *section)
+void ahead_walk(Cache *cache, Box *box, guint32 uid)
 {
+    const char *section = g_intern_static_string("");
     Walker *walker = walker_of(cache->ahead_walk, box->pub.generation, section);
     const GArray *rows = box_rows(cache, box);
     guint at = rows_lower_bound(rows, uid), n_wanted;
 
-    if (!note_step(walker, rows, at, uid))
+    if (!note_step(walker, rows, at, uid, WALK_AFTER))
         return;
     n_wanted = n_ahead(walker, rows, at, walker->wanted);
     if (n_wanted > walker->window / 2)
         return;
-    if (!*section) {
-        walker->window = CLAMP(walker->window * 2, WALK_FIRST, WALK_MAX);
-        suggest_messages(cache, box, walker, rows, at, n_wanted);
-    } else if (cache->maker) {
+    walker->window = CLAMP(walker->window * 2, WALK_FIRST, WALK_MAX);
+    suggest_messages(cache, box, walker, rows, at, n_wanted);
+}
+
+void ahead_walk_made(Cache *cache, Box *box, const BodyKey *made, gboolean is_here)
+{
+    Walker *walker = walker_of(cache->ahead_walk, made->generation, made->section);
+    const GArray *rows = box_rows(cache, box);
+    guint at = rows_lower_bound(rows, made->uid), n_wanted;
+
+    /* Who walks over what is here needs no help. */
+    if (!note_step(walker, rows, at, made->uid, TEXTS_AFTER) || !cache->maker ||
+        (is_here && !walker->window))
+        return;
+    n_wanted = n_ahead(walker, rows, at, walker->wanted);
+    if (n_wanted <= walker->window / 2) {
         walker->window = CLAMP(walker->window * 4, TEXTS_FIRST, TEXTS_MAX);
         suggest_trees(cache, box, walker, rows, at);
         suggest_sources(cache, box, walker, rows, at, n_wanted);
     }
+    suggest_made(cache, box, walker, rows, at);
 }

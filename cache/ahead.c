@@ -103,6 +103,6 @@ void ahead_read(Cache *cache, Box *box, const CacheMessage *message, const char 
     if (cache->state != CACHE_ONLINE)
         return;
     if (offset == 0 && !*section)
-        ahead_walk(cache, box, message->uid, section);
+        ahead_walk(cache, box, message->uid);
     read_in_file(cache, box, message->uid, section, offset, size, length);
 }

@@ -313,6 +313,7 @@ void wants_suggest_blocks(Cache *cache, const BodyKey *key, guint64 from, guint6
 CacheAnswer wants_answer_message(Cache *cache, CacheWantKind kind, guint32 generation, guint32 uid,
                                  const char *section, guint64 *ret_want, GError **error);
 void wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid);
+void wants_suggest_made(Cache *cache, const BodyKey *made);
 /* Fails the wants for messages of @generation with GONE. */
 void wants_fail_generation(Cache *cache, guint32 generation);
 /* Ends the wants for the mailbox @id: who waits asks again, or fails with @error. */
@@ -362,5 +363,7 @@ void ahead_read(Cache *cache, Box *box, const CacheMessage *message, const char 
 CacheAnswer ahead_list(Cache *cache, Box *box, guint32 uid, guint64 *ret_want, GError **error);
 /* A listing of @box passes the listed @uid. */
 void ahead_listed(Cache *cache, Box *box, guint32 uid);
-/* The section @section of @uid is read, from its beginning: may suggest others of the mailbox. */
-void ahead_walk(Cache *cache, Box *box, guint32 uid, const char *section);
+/* The message @uid is read, from its beginning: may suggest others of the mailbox. */
+void ahead_walk(Cache *cache, Box *box, guint32 uid);
+/* A section that is made here is about to be read, and is here or not: the same for such. */
+void ahead_walk_made(Cache *cache, Box *box, const BodyKey *made, gboolean is_here);

@@ -144,16 +144,15 @@ static CacheAnswer told_size(Cache *cache, const BodyKey *key, guint64 *ret_size
 static CacheAnswer made_size(Cache *cache, const BodyKey *key, guint64 *ret_size, guint64 *ret_want,
                              GError **error)
 {
-    CacheAnswer answer;
+    Box *box = g_hash_table_lookup(cache->generations, GUINT_TO_POINTER(key->generation));
+    gboolean is_here = blocks_end(cache->blocks, key, ret_size);
+    CacheAnswer answer = CACHE_FOUND;
 
-    if (blocks_end(cache->blocks, key, ret_size))
-        return CACHE_FOUND;
-    answer = wants_answer_message(cache, CACHE_WANT_MADE, key->generation, key->uid, key->section,
-                                  ret_want, error);
+    if (!is_here)
+        answer = wants_answer_message(cache, CACHE_WANT_MADE, key->generation, key->uid,
+                                      key->section, ret_want, error);
     if (cache->state == CACHE_ONLINE)
-        ahead_walk(cache,
-                   g_hash_table_lookup(cache->generations, GUINT_TO_POINTER(key->generation)),
-                   key->uid, key->section);
+        ahead_walk_made(cache, box, key, is_here);
     return answer;
 }
 

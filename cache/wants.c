@@ -369,6 +369,14 @@ void wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid)
     wants_suggest(cache, &want);
 }
 
+void wants_suggest_made(Cache *cache, const BodyKey *made)
+{
+    CacheWant want =
+        message_want(cache, CACHE_WANT_MADE, made->generation, made->uid, made->section);
+
+    wants_suggest(cache, &want);
+}
+
 /* --- waiting --- */
 
 guint64 cache_wait(Cache *cache, guint64 id, CacheWakeFunc wake, gpointer data)
