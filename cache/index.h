@@ -4,7 +4,7 @@
 
 #include "cache/private.h"
 
-#define INDEX_SCHEMA_VERSION 4
+#define INDEX_SCHEMA_VERSION 5
 /* One process, which holds the lock of the directory: the index of the log stays in memory, where
  * nobody can truncate it under us. */
 #define INDEX_VFS "unix-excl"

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define TREE "(asat)"
+#define TREE "(ayat)"
 
 MailPart *mail_part_new(void)
 {
@@ -223,13 +223,19 @@ enum {
 
 /* The fields of all parts, one part after the other. */
 typedef struct {
-    GPtrArray *texts;
-    GArray *numbers; /* guint64 */
+    GByteArray *texts; /* each with a NUL behind it */
+    GArray *numbers;   /* guint64 */
 } Packed;
 
 static void pack_text(Packed *packed, const char *text)
 {
-    g_ptr_array_add(packed->texts, g_utf8_make_valid(text ? text : "", -1));
+    g_autofree char *valid = NULL;
+
+    if (!text)
+        text = "";
+    else if (!g_utf8_validate(text, -1, NULL))
+        text = valid = g_utf8_make_valid(text, -1);
+    g_byte_array_append(packed->texts, (const guint8 *)text, (guint)strlen(text) + 1);
 }
 
 static void pack(Packed *packed, const MailPart *part)
@@ -260,26 +266,38 @@ static void pack(Packed *packed, const MailPart *part)
 
 GBytes *mail_part_to_bytes(const MailPart *part)
 {
-    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GByteArray) texts = g_byte_array_new();
     g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint64));
     Packed packed = {texts, numbers};
     g_autoptr(GVariant) tree = NULL;
 
     pack(&packed, part);
-    tree = g_variant_ref_sink(
-        g_variant_new("(@as@at)", g_variant_new_strv((const char *const *)texts->pdata, texts->len),
-                      g_variant_new_fixed_array(G_VARIANT_TYPE_UINT64, numbers->data, numbers->len,
-                                                sizeof(guint64))));
+    tree = g_variant_ref_sink(g_variant_new(
+        "(@ay@at)", g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, texts->data, texts->len, 1),
+        g_variant_new_fixed_array(G_VARIANT_TYPE_UINT64, numbers->data, numbers->len,
+                                  sizeof(guint64))));
     return g_variant_get_data_as_bytes(tree);
 }
 
 /* The same fields to be read. */
 typedef struct {
-    const char **texts;
+    const char *text, *end; /* of those that are left */
     const guint64 *numbers;
     gsize n_parts;
     gsize nth;
 } Unpacking;
+
+/* The next text, or NULL. */
+static const char *next_text(Unpacking *packed)
+{
+    const char *text = packed->text;
+    const char *nul = memchr(text, '\0', (gsize)(packed->end - text));
+
+    if (!nul || !g_utf8_validate(text, nul - text, NULL))
+        return NULL;
+    packed->text = nul + 1;
+    return text;
+}
 
 static char *unpack_text(const char *text)
 {
@@ -298,9 +316,15 @@ static gboolean unpack_measure(MailPart *part, const guint64 *numbers)
             numbers[DECODED] <= numbers[N_CHARS]);
 }
 
-/* The fields of one part alone; FALSE when they are none. */
-static gboolean unpack_fields(MailPart *part, const char *const *texts, const guint64 *numbers)
+/* The fields of the next part alone; FALSE when they are none. */
+static gboolean unpack_fields(Unpacking *packed, MailPart *part)
 {
+    const guint64 *numbers = packed->numbers + packed->nth++ * N_NUMBERS;
+    const char *texts[N_TEXTS];
+
+    for (guint i = 0; i < N_TEXTS; i++)
+        if (!(texts[i] = next_text(packed)))
+            return FALSE;
     part->type = g_strdup(texts[TYPE]);
     part->subtype = g_strdup(texts[SUBTYPE]);
     part->charset = unpack_text(texts[CHARSET]);
@@ -321,7 +345,7 @@ static MailPart *unpack(Unpacking *packed, guint depth)
     const guint64 *numbers = packed->numbers + packed->nth * N_NUMBERS;
 
     if (depth >= MAIL_PART_DEPTH_MAX || packed->nth >= packed->n_parts ||
-        !unpack_fields(part, packed->texts + packed->nth++ * N_TEXTS, numbers))
+        !unpack_fields(packed, part))
         return NULL;
     if (numbers[N_PARTS])
         part->parts = mail_parts_new();
@@ -340,23 +364,22 @@ MailPart *mail_part_from_bytes(GBytes *bytes)
     g_autoptr(GVariant) tree =
         g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(TREE), bytes, FALSE));
     g_autoptr(GVariant) texts = NULL, numbers = NULL;
-    g_autofree const char **strings = NULL;
     g_autoptr(MailPart) part = NULL;
     Unpacking packed = {0};
-    gsize n_texts, n_numbers;
+    gsize n_octets, n_numbers;
 
     if (!g_variant_is_normal_form(tree))
         return NULL;
     texts = g_variant_get_child_value(tree, 0);
     numbers = g_variant_get_child_value(tree, 1);
-    packed.texts = strings = g_variant_get_strv(texts, &n_texts);
+    packed.text = g_variant_get_fixed_array(texts, &n_octets, 1);
     packed.numbers = g_variant_get_fixed_array(numbers, &n_numbers, sizeof(guint64));
-    packed.n_parts = n_texts / N_TEXTS;
-    if (packed.n_parts > MAIL_PARTS_MAX || n_texts != packed.n_parts * N_TEXTS ||
-        n_numbers != packed.n_parts * N_NUMBERS)
+    packed.n_parts = n_numbers / N_NUMBERS;
+    if (!n_octets || packed.n_parts > MAIL_PARTS_MAX || n_numbers != packed.n_parts * N_NUMBERS)
         return NULL;
+    packed.end = packed.text + n_octets;
     part = unpack(&packed, 0);
-    if (!part || packed.nth != packed.n_parts)
+    if (!part || packed.nth != packed.n_parts || packed.text != packed.end)
         return NULL;
     mail_part_number(part);
     return g_steal_pointer(&part);
