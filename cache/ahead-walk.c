@@ -13,7 +13,7 @@
 #define WALK_FIRST     8
 #define TEXTS_FIRST    64 /* they are small, and each step takes two round trips */
 #define WALK_MAX       512
-#define TEXTS_MAX      1024
+#define TEXTS_MAX      2048
 #define MADE_MAX       16
 #define WALK_BYTES_MAX ((guint64)8 * 1024 * 1024)
 #define MESSAGE_MAX    ((guint64)1024 * 1024) /* of one message */
@@ -188,18 +188,43 @@ static void suggest_sources(Cache *cache, const Box *box, Walker *walker, const 
     }
 }
 
-/* Of those whose sources were wanted. */
+typedef struct {
+    Cache *cache;
+    const BodyKey *made;
+    gboolean is_missing;
+} Check;
+
+static void check_source(const char *section, gpointer data)
+{
+    Check *check = data;
+    BodyKey key = {check->made->generation, check->made->uid, g_intern_string(section)};
+
+    check->is_missing |= !blocks_has(check->cache->blocks, &key, 0);
+}
+
+/* FALSE when what it is made of has not come yet. */
+static gboolean suggest_one(Cache *cache, const BodyKey *made)
+{
+    MailPart *root = trees_get(cache, made->generation, made->uid);
+    Check check = {cache, made, FALSE};
+
+    if (!root || blocks_has(cache->blocks, made, 0))
+        return TRUE;
+    cache->maker->sources(root, made->section, check_source, &check);
+    if (!check.is_missing)
+        wants_suggest_made(cache, made);
+    return !check.is_missing;
+}
+
 static void suggest_made(Cache *cache, const Box *box, Walker *walker, const GArray *rows, guint at)
 {
-    guint n_wanted = n_ahead(walker, rows, at, walker->wanted);
+    guint limit = MIN(MADE_MAX, n_ahead(walker, rows, at, walker->wanted));
     guint n = n_ahead(walker, rows, at, walker->wanted_made);
     const CacheMessage *row;
 
-    while (++n <= MIN(MADE_MAX, n_wanted) && (row = row_ahead(walker, rows, at, n))) {
-        BodyKey made = {box->pub.generation, row->uid, walker->section};
-
-        if (trees_get(cache, box->pub.generation, row->uid) && !blocks_has(cache->blocks, &made, 0))
-            wants_suggest_made(cache, &made);
+    while (++n <= limit && (row = row_ahead(walker, rows, at, n))) {
+        if (!suggest_one(cache, &(BodyKey){box->pub.generation, row->uid, walker->section}))
+            return;
         walker->wanted_made = row->uid;
     }
 }

@@ -6,8 +6,9 @@
 
 #include "cache/private.h"
 
-#define PARTS_MAX 40000 /* in memory */
-#define TREES_MAX 4096
+#define PARTS_MAX  40000 /* in memory */
+#define TREES_MAX  4096
+#define ABSENT_MAX 8192
 
 typedef struct {
     gint64 key;              /* of the message; first: a Tree is its own key */
@@ -20,6 +21,7 @@ typedef struct {
 struct Trees {
     GHashTable *by_key; /* Tree */
     GQueue order;       /* the last used at the head */
+    GHashTable *absent; /* keys, owned: some that the index was asked for in vain */
     guint n_parts;
     guint trim_source;
 };
@@ -30,6 +32,7 @@ void trees_init(Cache *cache)
 {
     cache->trees = g_new0(struct Trees, 1);
     cache->trees->by_key = g_hash_table_new(g_int64_hash, g_int64_equal);
+    cache->trees->absent = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 }
 
 static void tree_free(struct Trees *trees, Tree *tree)
@@ -53,6 +56,7 @@ void trees_free(Cache *cache)
     trim(cache->trees, 0, 0);
     g_clear_handle_id(&cache->trees->trim_source, g_source_remove);
     g_hash_table_unref(cache->trees->by_key);
+    g_hash_table_unref(cache->trees->absent);
     g_free(cache->trees);
 }
 
@@ -98,6 +102,7 @@ static Tree *hold(struct Trees *trees, gint64 key, MailPart *root)
     tree->n_parts = root ? count(root) : 1;
     tree->link.data = tree;
     g_hash_table_add(trees->by_key, tree);
+    g_hash_table_remove(trees->absent, &key);
     g_queue_push_head_link(&trees->order, &tree->link);
     trees->n_parts += tree->n_parts;
     /* Not at once: somebody may have borrowed another one. */
@@ -168,12 +173,25 @@ void trees_delete(Cache *cache, guint32 generation, guint32 first, guint32 last)
 
 /* --- asking --- */
 
+static void note_absent(struct Trees *trees, gint64 key)
+{
+    if (g_hash_table_size(trees->absent) >= ABSENT_MAX)
+        g_hash_table_remove_all(trees->absent);
+    g_hash_table_add(trees->absent, g_memdup2(&key, sizeof key));
+}
+
 static Tree *get(Cache *cache, gint64 key)
 {
     Tree *tree = find(cache->trees, key);
-    MailPart *root = tree ? NULL : load(cache, key);
+    MailPart *root;
 
-    return root ? hold(cache->trees, key, root) : tree;
+    if (tree || g_hash_table_contains(cache->trees->absent, &key))
+        return tree;
+    root = load(cache, key);
+    if (root)
+        return hold(cache->trees, key, root);
+    note_absent(cache->trees, key);
+    return NULL;
 }
 
 MailPart *trees_get(Cache *cache, guint32 generation, guint32 uid)

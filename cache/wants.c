@@ -4,7 +4,7 @@
 
 #define CHECK_MS      200
 #define AGAIN_US      G_USEC_PER_SEC
-#define SUGGESTED_MAX 4096
+#define SUGGESTED_MAX 8192
 
 typedef struct {
     CacheWant pub; /* first: a Want is its own key */

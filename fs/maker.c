@@ -375,18 +375,9 @@ static void on_wants_changed(gpointer data)
     look(data);
 }
 
-static void sources(MailPart *tree, const char *section,
-                    void (*each)(const char *section, gpointer each_data), gpointer each_data)
-{
-    g_autoptr(FsRecipe) recipe = fs_recipe_new(section, tree, NULL);
-
-    for (guint i = 0; recipe && i < recipe->ingredients->len; i++)
-        each(g_array_index(recipe->ingredients, FsIngredient, i).section, each_data);
-}
-
 FsMaker *fs_maker_new(Cache *cache)
 {
-    static const CacheMaker vtable = {on_wants_changed, sources};
+    static const CacheMaker vtable = {on_wants_changed, fs_recipe_foreach_source};
     FsMaker *maker = g_new0(FsMaker, 1);
 
     maker->cache = cache;

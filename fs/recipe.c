@@ -49,9 +49,14 @@ static void add_part(FsRecipe *recipe, const MailPart *part, MimeForm form)
 
 /* --- texts --- */
 
+static char *header_section(const MailPart *holder)
+{
+    return g_strconcat(holder->section, ".HEADER", NULL);
+}
+
 static void add_header(FsRecipe *recipe, const MailPart *holder)
 {
-    FsIngredient ingredient = {g_strconcat(holder->section, ".HEADER", NULL), TRUE, 0, 0};
+    FsIngredient ingredient = {header_section(holder), TRUE, 0, 0};
 
     g_array_append_val(recipe->ingredients, ingredient);
 }
@@ -100,10 +105,20 @@ static FsRecipe *text_recipe(MailPart *root, const MailEnvelope *envelope)
 
 /* --- files of parts --- */
 
+/* Of which part @section is the file, or NULL. */
+static const MailPart *part_of_file(const char *section, MailPart *root)
+{
+    g_autofree char *number = NULL;
+
+    if (!g_str_has_suffix(section, FILE_SUFFIX))
+        return NULL;
+    number = g_strndup(section, strlen(section) - strlen(FILE_SUFFIX));
+    return mail_part_of_section(root, number);
+}
+
 static FsRecipe *file_recipe(const char *section, MailPart *root)
 {
-    g_autofree char *number = g_strndup(section, strlen(section) - strlen(FILE_SUFFIX));
-    const MailPart *part = mail_part_of_section(root, number);
+    const MailPart *part = part_of_file(section, root);
     FsRecipe *recipe = part ? recipe_new() : NULL;
 
     if (part)
@@ -111,9 +126,36 @@ static FsRecipe *file_recipe(const char *section, MailPart *root)
     return recipe;
 }
 
+/* --- what others call --- */
+
 FsRecipe *fs_recipe_new(const char *section, MailPart *root, const MailEnvelope *envelope)
 {
+    return g_str_equal(section, FS_SECTION_TEXT) ? text_recipe(root, envelope)
+                                                 : file_recipe(section, root);
+}
+
+static void foreach_source_of_text(MailPart *root, FsSourceFunc func, gpointer data)
+{
+    g_autoptr(GArray) plan = mime_plan(root);
+
+    for (guint i = 0; i < plan->len; i++) {
+        const MimePiece *piece = &g_array_index(plan, MimePiece, i);
+        g_autofree char *header = NULL;
+
+        switch (piece->show) {
+        case MIME_SHOW_TEXT: func(piece->part->section, data); break;
+        case MIME_SHOW_HEADER: func(header = header_section(piece->part), data); break;
+        case MIME_SHOW_ATTACHMENT: break;
+        }
+    }
+}
+
+void fs_recipe_foreach_source(MailPart *root, const char *section, FsSourceFunc func, gpointer data)
+{
+    const MailPart *part = part_of_file(section, root);
+
     if (g_str_equal(section, FS_SECTION_TEXT))
-        return text_recipe(root, envelope);
-    return g_str_has_suffix(section, FILE_SUFFIX) ? file_recipe(section, root) : NULL;
+        foreach_source_of_text(root, func, data);
+    else if (part)
+        func(part->section, data);
 }

@@ -20,7 +20,15 @@ typedef struct {
 } FsRecipe;
 
 /* For @section of the message whose tree is @root; NULL when there is no such section.  @envelope
- * may be NULL where only the ingredients matter. */
+ * may be NULL when it is not known. */
 FsRecipe *fs_recipe_new(const char *section, MailPart *root, const MailEnvelope *envelope);
 void fs_recipe_free(FsRecipe *recipe);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsRecipe, fs_recipe_free)
+
+/* Told the section of an ingredient. */
+typedef void (*FsSourceFunc)(const char *section, gpointer data);
+
+/* Calls @func for each ingredient of @section, if that is one, without going into how it is made.
+ */
+void fs_recipe_foreach_source(MailPart *root, const char *section, FsSourceFunc func,
+                              gpointer data);
