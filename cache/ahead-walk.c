@@ -15,6 +15,9 @@
 #define WALK_MAX       512
 #define TEXTS_MAX      2048
 #define MADE_MAX       16
+#define EXPECTED_MAX   512
+#define EXPECTED_STEP  64 /* fewer are not worth a command */
+#define LISTED_US      G_USEC_PER_SEC
 #define WALK_BYTES_MAX ((guint64)8 * 1024 * 1024)
 #define MESSAGE_MAX    ((guint64)1024 * 1024) /* of one message */
 #define STEP_MAX       3                      /* a walk may leave out a few */
@@ -29,6 +32,8 @@ typedef struct {
     guint32 wanted;       /* UID up to which messages were wanted; 0: none */
     guint32 wanted_trees; /* the same for trees */
     guint32 wanted_made;  /* and for what is made of them */
+    gint64 listed_us;     /* when the mailbox was listed last by who will read that; 0: never */
+    guint n_expected;     /* trees that were wanted for that reason, of the newest messages */
 } Walker;
 
 struct AheadWalk {
@@ -70,6 +75,21 @@ static int step(guint last, guint now)
     return 0;
 }
 
+/* Who has just listed the mailbox begins with the message that came first. */
+static gboolean is_expected(const Walker *walker, const GArray *rows, guint at)
+{
+    return walker->listed_us && at + 1 == rows->len &&
+           g_get_monotonic_time() - walker->listed_us < LISTED_US;
+}
+
+static void restart(Walker *walker, int direction, guint n_in_order, guint window)
+{
+    walker->direction = direction;
+    walker->n_in_order = n_in_order;
+    walker->window = window;
+    walker->wanted = walker->wanted_trees = walker->wanted_made = 0;
+}
+
 /* Takes down a step; whether it is one of a walk, which begins with the step @after. */
 static gboolean note_step(Walker *walker, const GArray *rows, guint at, guint32 uid, guint after)
 {
@@ -81,13 +101,12 @@ static gboolean note_step(Walker *walker, const GArray *rows, guint at, guint32 
     if (direction && (direction == walker->direction || !walker->n_in_order)) {
         walker->direction = direction;
         walker->n_in_order++;
-        return walker->n_in_order >= after;
+    } else if (is_expected(walker, rows, at)) {
+        restart(walker, -1, after, TEXTS_FIRST);
+    } else {
+        restart(walker, direction, 0, 0);
     }
-    walker->direction = direction;
-    walker->n_in_order = 0;
-    walker->window = 0;
-    walker->wanted = walker->wanted_trees = walker->wanted_made = 0;
-    return FALSE;
+    return walker->n_in_order >= after;
 }
 
 /* How many messages there are from @at to that of @uid in the walk's direction. */
@@ -135,6 +154,13 @@ static void suggest_messages(Cache *cache, const Box *box, Walker *walker, const
 
 /* --- sections that are made --- */
 
+static void suggest_tree(Cache *cache, const Box *box, guint32 uid)
+{
+    if (!trees_get(cache, box->pub.generation, uid) &&
+        !trees_is_useless(cache, box->pub.generation, uid))
+        wants_suggest_tree(cache, box->pub.generation, uid);
+}
+
 static void suggest_trees(Cache *cache, const Box *box, Walker *walker, const GArray *rows,
                           guint at)
 {
@@ -144,9 +170,7 @@ static void suggest_trees(Cache *cache, const Box *box, Walker *walker, const GA
     if (n > walker->window)
         return;
     while (++n <= 2 * walker->window && (row = row_ahead(walker, rows, at, n))) {
-        if (!trees_get(cache, box->pub.generation, row->uid) &&
-            !trees_is_useless(cache, box->pub.generation, row->uid))
-            wants_suggest_tree(cache, box->pub.generation, row->uid);
+        suggest_tree(cache, box, row->uid);
         walker->wanted_trees = row->uid;
     }
 }
@@ -264,4 +288,20 @@ void ahead_walk_made(Cache *cache, Box *box, const BodyKey *made, gboolean is_he
         suggest_sources(cache, box, walker, rows, at, n_wanted);
     }
     suggest_made(cache, box, walker, rows, at);
+}
+
+void ahead_expect_made(Cache *cache, Box *box, const char *section)
+{
+    Walker *walker = walker_of(cache->ahead_walk, box->pub.generation, section);
+    const GArray *rows = box_rows(cache, box);
+    guint limit = MIN(EXPECTED_MAX, rows->len), end = walker->n_expected;
+
+    walker->listed_us = g_get_monotonic_time();
+    while (end < limit && g_array_index(rows, CacheMessage, rows->len - 1 - end).is_listed)
+        end++;
+    if (end < limit && end - walker->n_expected < EXPECTED_STEP)
+        return;
+    for (; walker->n_expected < end; walker->n_expected++)
+        suggest_tree(cache, box,
+                     g_array_index(rows, CacheMessage, rows->len - 1 - walker->n_expected).uid);
 }

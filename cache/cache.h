@@ -128,6 +128,10 @@ typedef enum {
 CacheAnswer cache_box_is_fresh(Cache *cache, guint32 box, gint64 max_age_us, guint64 *ret_want,
                                GError **error);
 
+/* @box is listed by somebody who will very likely read @section, made here, of each message: may
+ * suggest to be ready for that, if the mailbox is new to us. */
+void cache_expect_made(Cache *cache, guint32 box, const char *section);
+
 CacheAnswer cache_find_message(Cache *cache, guint32 box, guint32 uid, CacheMessage *ret_message,
                                guint64 *ret_want, GError **error);
 /* The same by generation, from memory alone; FALSE when it is gone. */
@@ -245,6 +249,7 @@ typedef enum {
     CACHE_WANT_UIDS,    /* the same, and all its UIDs */
     CACHE_WANT_LINES,   /* list the unlisted messages of @box from @uid down to @low */
     CACHE_WANT_LINE,    /* list the one message @uid */
+    CACHE_WANT_READY,   /* be ready to fetch from @box; nobody waits for it */
     CACHE_WANT_BLOCK,   /* @block of @section of @uid */
     CACHE_WANT_TREE,    /* the parts of @uid */
     CACHE_WANT_MEASURE, /* what its parts decode to, where that can be told */

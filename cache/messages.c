@@ -26,6 +26,18 @@ CacheAnswer cache_box_is_fresh(Cache *cache, guint32 id, gint64 max_age_us, guin
     return wants_answer(cache, &(CacheWant){.kind = kind, .box = id}, ret_want, error);
 }
 
+void cache_expect_made(Cache *cache, guint32 id, const char *section)
+{
+    Box *box = boxes_get(cache, id);
+
+    if (!box || box->pub.attributes & CACHE_BOX_NOSELECT || cache->state != CACHE_ONLINE ||
+        (box->is_complete && !box->n_unlisted))
+        return;
+    wants_suggest(cache, &(CacheWant){.kind = CACHE_WANT_READY, .box = id});
+    if (box->pub.generation)
+        ahead_expect_made(cache, box, g_intern_string(section));
+}
+
 CacheAnswer cache_find_message(Cache *cache, guint32 id, guint32 uid, CacheMessage *ret_message,
                                guint64 *ret_want, GError **error)
 {

@@ -365,5 +365,8 @@ CacheAnswer ahead_list(Cache *cache, Box *box, guint32 uid, guint64 *ret_want, G
 void ahead_listed(Cache *cache, Box *box, guint32 uid);
 /* The message @uid is read, from its beginning: may suggest others of the mailbox. */
 void ahead_walk(Cache *cache, Box *box, guint32 uid);
+/* The mailbox is listed by somebody who will very likely read @section, made here, of each message,
+ * beginning with the newest: may suggest what that takes. */
+void ahead_expect_made(Cache *cache, Box *box, const char *section);
 /* A section that is made here is about to be read, and is here or not: the same for such. */
 void ahead_walk_made(Cache *cache, Box *box, const BodyKey *made, gboolean is_here);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/maker.h"
 #include "fs/views.h"
 
 #define READAHEAD_MAX  (128 * 1024)
@@ -317,6 +318,13 @@ static gboolean is_no_dir(FsRequest *request)
     return TRUE;
 }
 
+/* Files of text have no size before they are made: who lists them asks for that, at least. */
+static void expect_reads(const FsRequest *request)
+{
+    if (request->node.kind == FS_KIND_TEXT_BOX)
+        cache_expect_made(request->fs->cache, request->node.number, FS_SECTION_TEXT);
+}
+
 static void run_opendir(FsRequest *request)
 {
     struct fuse_file_info fi = request->fi;
@@ -328,6 +336,7 @@ static void run_opendir(FsRequest *request)
     if (box && !fs_node_is_message(request->node) && request->n_runs == 0)
         answer = cache_box_is_fresh(request->fs->cache, box->id, FRESH_US, &request->want,
                                     &request->error);
+    expect_reads(request);
     if (answer != CACHE_FOUND) {
         fs_conclude(request, answer, ESTALE);
         return;
@@ -422,6 +431,7 @@ static void list(FsRequest *request, gboolean plus)
 
     if (is_no_dir(request))
         return;
+    expect_reads(request);
     request->size = MIN(request->size, LISTING_MAX);
     listing.bytes = bytes = g_malloc(request->size);
     answer = fill(&listing);

@@ -67,6 +67,7 @@ static void dispatch_bodies(ImapBackend *backend)
         !backend->body_retry_source && backend->bodies->len < backend->max_bodies &&
         !has_idle_body_worker(backend) && imap_dispatch_wants_body(backend->cache, backend->bodies))
         g_ptr_array_add(backend->bodies, new_worker(backend, FALSE, TRUE));
+    imap_dispatch_end_ready(backend->cache);
 }
 
 static void connect_lister(ImapBackend *backend);

@@ -53,10 +53,23 @@ gboolean imap_dispatch_wants_body(Cache *cache, const GPtrArray *bodies)
     for (GList *link = cache_wants(cache)->head; link; link = link->next) {
         const CacheWant *want = link->data;
 
+        if (want->kind == CACHE_WANT_READY && !bodies->len)
+            return TRUE;
         if (imap_want_is_body(want) && !want->is_taken && !is_left_to_other(bodies, NULL, want))
             return TRUE;
     }
     return FALSE;
+}
+
+void imap_dispatch_end_ready(Cache *cache)
+{
+    for (GList *link = cache_wants(cache)->head, *next; link; link = next) {
+        const CacheWant *want = link->data;
+
+        next = link->next;
+        if (want->kind == CACHE_WANT_READY)
+            cache_want_done(cache, want->id, NULL);
+    }
 }
 
 static gboolean has_want(Cache *cache, guint32 box, CacheWantKind kind)

@@ -154,6 +154,8 @@ void imap_dispatch_lister(ImapWorker *worker, const GPtrArray *bodies);
 void imap_dispatch_body(ImapWorker *worker, const GPtrArray *bodies);
 /* Whether there is work for one more of them. */
 gboolean imap_dispatch_wants_body(Cache *cache, const GPtrArray *bodies);
+/* Whatever could be done to be ready for bodies was done. */
+void imap_dispatch_end_ready(Cache *cache);
 
 /* --- examine.c --- */
 

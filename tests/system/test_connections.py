@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The connections of an account: which there are, and what is said in each."""
 
+import os
+
 from citizen import Box, Citizen, Stored
 from hostile import (LETTER, OTHER, Host, besiege, content, fails, idle_memory, status, uids,
                      wait_for)
@@ -49,3 +51,16 @@ def test_a_refused_connection_is_tried_again_with_the_next_one_that_lists(besieg
     wait_for(mounted, "online")
     assert content(mounted, 2) == OTHER
     wait_until(lambda: len(host.peers) == 4, 5)
+
+
+def test_who_lists_texts_finds_a_connection_for_them(besiege):
+    """Only where the mailbox is new: the cache may have all, next time."""
+    host = Host(Box("INBOX", [Stored(1, LETTER), Stored(2, OTHER)]))
+    mounted = besiege(host)
+    assert len(os.listdir(mounted / ".mailfs/text/INBOX")) == 2
+    wait_until(lambda: host.logins == 2, 5)
+    host.turn()
+    wait_for(mounted, "online")
+    assert len(os.listdir(mounted / ".mailfs/text/INBOX")) == 2
+    assert content(mounted, 1) == LETTER
+    assert host.logins == 4

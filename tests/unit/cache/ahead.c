@@ -238,7 +238,9 @@ static void round_trip(Fixture *fixture, guint *n_trips)
         const CacheWant *want = link->data;
 
         next = link->next;
-        if (want->kind == CACHE_WANT_TREE)
+        if (want->kind == CACHE_WANT_READY)
+            ;
+        else if (want->kind == CACHE_WANT_TREE)
             put_tree(fixture, want->generation, want->uid);
         else
             put_text(fixture, want->generation, want->uid, want->section);
@@ -293,6 +295,57 @@ static void test_texts(Fixture *fixture, gconstpointer data)
     }
     g_assert_cmpuint(n_trips, <, 25);
     g_assert_cmpuint(n_waits, <, 20);
+    cache_set_maker(fixture->cache, NULL, NULL);
+}
+
+static guint n_wants_of(const Fixture *fixture, CacheWantKind kind)
+{
+    guint n = 0;
+
+    for (const GList *link = cache_wants(fixture->cache)->head; link; link = link->next)
+        n += ((const CacheWant *)link->data)->kind == kind ? 1 : 0;
+    return n;
+}
+
+/* Who lists a mailbox that is new to us, to read its texts, need not begin to walk first. */
+static void test_texts_that_are_listed(Fixture *fixture, gconstpointer data)
+{
+    static const CacheMaker maker = {on_wants_changed, text_sources};
+    guint32 box = fixture_put_inbox(fixture, 1, 100);
+    guint32 generation = fixture_generation(fixture, box), newest = 3000;
+    guint64 size, want;
+    guint n_trips = 0;
+
+    cache_set_maker(fixture->cache, &maker, NULL);
+    fixture_put_range(fixture, box, 1, newest);
+    cache_expect_made(fixture->cache, box, "text");
+    g_assert_cmpuint(n_wants_of(fixture, CACHE_WANT_READY), ==, 1);
+    for (guint32 uid = newest; uid > 1000; uid--) {
+        fixture_put_line(fixture, box, uid, 5000);
+        cache_expect_made(fixture->cache, box, "text");
+    }
+    g_assert_cmpuint(n_wants_of(fixture, CACHE_WANT_TREE), ==, 512);
+    round_trip(fixture, &n_trips);
+    g_assert_cmpint(
+        cache_section_size(fixture->cache, generation, newest, "text", &size, &want, NULL), ==,
+        CACHE_WAIT);
+    g_assert_cmpuint(n_wants_of(fixture, CACHE_WANT_BLOCK), >, 200);
+    cache_set_maker(fixture->cache, NULL, NULL);
+}
+
+/* Of a mailbox that is listed already, only what is read is asked for. */
+static void test_texts_that_were_listed(Fixture *fixture, gconstpointer data)
+{
+    static const CacheMaker maker = {on_wants_changed, text_sources};
+    guint32 box = fixture_put_inbox(fixture, 100, 5000);
+    guint32 generation = fixture_generation(fixture, box);
+    guint64 size, want;
+
+    cache_set_maker(fixture->cache, &maker, NULL);
+    cache_expect_made(fixture->cache, box, "text");
+    g_assert_cmpint(cache_section_size(fixture->cache, generation, 100, "text", &size, &want, NULL),
+                    ==, CACHE_WAIT);
+    g_assert_cmpuint(cache_wants(fixture->cache)->length, ==, 0);
     cache_set_maker(fixture->cache, NULL, NULL);
 }
 
@@ -387,6 +440,8 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &walks[i].walk, test_walk);
     }
     FIXTURE_TEST("/cache/ahead/texts", test_texts);
+    FIXTURE_TEST("/cache/ahead/texts-that-are-listed", test_texts_that_are_listed);
+    FIXTURE_TEST("/cache/ahead/texts-that-were-listed", test_texts_that_were_listed);
     FIXTURE_TEST("/cache/ahead/texts-that-are-here", test_texts_that_are_here);
     FIXTURE_TEST("/cache/ahead/lines", test_lines);
     return g_test_run();

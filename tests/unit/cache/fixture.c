@@ -294,6 +294,7 @@ static void append_want(GString *text, const CacheWant *want)
     case CACHE_WANT_QUOTA: g_string_append(text, "quota "); break;
     case CACHE_WANT_SYNC: g_string_append(text, "sync "); break;
     case CACHE_WANT_UIDS: g_string_append(text, "uids "); break;
+    case CACHE_WANT_READY: g_string_append(text, "ready "); break;
     case CACHE_WANT_LINES:
         g_string_append_printf(text, "lines-%u:%u ", want->uid, want->low);
         break;

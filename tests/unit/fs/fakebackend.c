@@ -392,6 +392,7 @@ void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
     case CACHE_WANT_UIDS: put_sync(backend, want); break;
     case CACHE_WANT_LINES:
     case CACHE_WANT_LINE: put_lines(backend, want); break;
+    case CACHE_WANT_READY: break;
     case CACHE_WANT_BLOCK: put_block(backend, want); break;
     case CACHE_WANT_TREE: put_tree(backend, want); break;
     case CACHE_WANT_MEASURE: put_measures(backend, want); break;
