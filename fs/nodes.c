@@ -64,6 +64,15 @@ gboolean fs_node_message(Fs *fs, FsNode node, CacheMessage *ret_message)
            cache_get_message(fs->cache, node.number, node.uid, ret_message);
 }
 
+gboolean fs_node_is_gone(Fs *fs, FsNode node)
+{
+    CacheMessage message;
+
+    if (fs_node_is_message(node))
+        return !fs_node_message(fs, node, &message);
+    return fs_box_view(node.kind) && !fs_node_box(fs, node);
+}
+
 /* What is above the mailboxes of a view: "" or ".mailfs/uid". */
 static char *view_path(const Fs *fs, FsNode node)
 {

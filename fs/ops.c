@@ -4,14 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/maker.h"
 #include "fs/views.h"
 
 #define READAHEAD_MAX  (128 * 1024)
 #define BACKGROUND_MAX 512 /* requests that may wait without the kernel holding others back */
 #define DOT_TIMEOUT    3600.0
-#define FRESH_US       (2 * G_USEC_PER_SEC)
-#define LISTING_MAX    (1024 * 1024) /* bytes of one page of a directory */
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -33,37 +30,6 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 }
 
 /* --- names and attributes --- */
-
-/* Whether its attributes are known without getting anything for them. */
-static gboolean can_tell_attr(FsRequest *request, FsNode node)
-{
-    const FsView *view = fs_view(node.kind);
-
-    return !view->knows_attr ||
-           (view->knows_attr(request->fs, node) && !fs_is_resizing(request->fs, node));
-}
-
-static CacheAnswer fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
-{
-    const FsView *view = fs_view(node.kind);
-    CacheAnswer answer = fs_attr(request, node, &entry->attr);
-
-    entry->ino = fs_ino(request->fs, node);
-    entry->generation = 0;
-    entry->entry_timeout = entry->attr_timeout = view->timeout;
-    return answer;
-}
-
-/* Lookups in one directory wait for each other, so none gets anything: without a size the kernel
- * will ask for it. */
-static void fill_entry_without_size(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
-{
-    const FsView *view = fs_view(node.kind);
-
-    entry->ino = entry->attr.st_ino = fs_ino(request->fs, node);
-    entry->attr.st_mode = view->mode;
-    entry->entry_timeout = view->timeout;
-}
 
 static void answer_absent_name(FsRequest *request)
 {
@@ -99,10 +65,8 @@ static void run_lookup(FsRequest *request)
         return;
     }
     answer = view->lookup(request, request->node, request->name, &child);
-    if (answer == CACHE_FOUND && !can_tell_attr(request, child))
-        fill_entry_without_size(request, child, &entry);
-    else if (answer == CACHE_FOUND)
-        answer = fill_entry(request, child, &entry);
+    if (answer == CACHE_FOUND)
+        answer = fs_fill_entry(request, child, &entry);
     if (answer == CACHE_FOUND)
         fs_answer_entry(request, &entry);
     else if (answer == CACHE_ABSENT)
@@ -152,14 +116,6 @@ static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 
 /* --- files --- */
 
-static gboolean is_message_gone(const FsRequest *request)
-{
-    CacheMessage message;
-
-    return fs_node_is_message(request->node) &&
-           !fs_node_message(request->fs, request->node, &message);
-}
-
 static void run_open(FsRequest *request)
 {
     const FsView *view = fs_view(request->node.kind);
@@ -175,7 +131,7 @@ static void run_open(FsRequest *request)
     }
     /* A name that was in use while its mailbox became another one may still be the old message's in
      * the kernel, which looks again when it hears this. */
-    if (is_message_gone(request)) {
+    if (fs_node_is_gone(request->fs, request->node)) {
         fs_answer_error(request, ESTALE);
         return;
     }
@@ -298,172 +254,21 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 
 /* --- directories --- */
 
-/* The mailbox or the message that it was is gone. */
-static gboolean is_stale_dir(FsRequest *request)
-{
-    if (fs_node_is_message(request->node))
-        return is_message_gone(request);
-    return request->node.kind != FS_KIND_CONTROL && !fs_node_box(request->fs, request->node);
-}
-
-/* Answers unless there is a directory to look into. */
-static gboolean is_no_dir(FsRequest *request)
-{
-    if (!fs_view(request->node.kind)->next)
-        fs_answer_error(request, ENOTDIR);
-    else if (is_stale_dir(request))
-        fs_answer_error(request, ESTALE);
-    else
-        return FALSE;
-    return TRUE;
-}
-
-/* Files of text have no size before they are made: who lists them asks for that, at least. */
-static void expect_reads(const FsRequest *request)
-{
-    if (request->node.kind == FS_KIND_TEXT_BOX)
-        cache_expect_made(request->fs->cache, request->node.number, FS_SECTION_TEXT);
-}
-
-static void run_opendir(FsRequest *request)
-{
-    struct fuse_file_info fi = request->fi;
-    const CacheBox *box = fs_node_box(request->fs, request->node);
-    CacheAnswer answer = CACHE_FOUND;
-
-    if (is_no_dir(request))
-        return;
-    if (box && !fs_node_is_message(request->node) && request->n_runs == 0)
-        answer = cache_box_is_fresh(request->fs->cache, box->id, FRESH_US, &request->want,
-                                    &request->error);
-    expect_reads(request);
-    if (answer != CACHE_FOUND) {
-        fs_conclude(request, answer, ESTALE);
-        return;
-    }
-    /* What changes in a mailbox, the notifier tells. */
-    fi.cache_readdir = fi.keep_cache = box != NULL;
-    fs_answer_open(request, &fi);
-}
-
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    fs_request_start(req, "opendir", run_opendir, ino, NULL, 0, 0, fi);
-}
-
-typedef struct {
-    FsRequest *request;
-    gboolean plus;
-    char *bytes;
-    gsize len;
-} Listing;
-
-/* Without a nodeid the kernel keeps only the name. */
-static void fill_child(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
-{
-    if (!can_tell_attr(request, node))
-        fill_entry_without_size(request, node, entry);
-    else if (fill_entry(request, node, entry) != CACHE_FOUND)
-        memset(entry, 0, sizeof *entry);
-}
-
-/* FALSE when the entry does not fit any more. */
-static gboolean add_entry(Listing *listing, const char *name, FsNode node, off_t next,
-                          gboolean is_child)
-{
-    FsRequest *request = listing->request;
-    struct fuse_entry_param entry = {0};
-    char *at = listing->bytes + listing->len;
-    gsize room = request->size - listing->len, taken;
-
-    if (listing->plus && is_child)
-        fill_child(request, node, &entry);
-    entry.attr.st_ino = fs_ino(request->fs, node);
-    entry.attr.st_mode = fs_view(node.kind)->mode;
-    taken = listing->plus ? fuse_add_direntry_plus(request->req, at, room, name, &entry, next)
-                          : fuse_add_direntry(request->req, at, room, name, &entry.attr, next);
-    if (taken > room)
-        return FALSE;
-    listing->len += taken;
-    return TRUE;
-}
-
-/* "." and "..", whose cookies are 1 and 2. */
-static gboolean add_dots(Listing *listing)
-{
-    FsRequest *request = listing->request;
-    const FsView *view = fs_view(request->node.kind);
-
-    if (request->offset < 1 && !add_entry(listing, ".", request->node, 1, FALSE))
-        return FALSE;
-    return request->offset >= 2 ||
-           add_entry(listing, "..", view->parent(request->fs, request->node), 2, FALSE);
-}
-
-static CacheAnswer add_children(Listing *listing)
-{
-    FsRequest *request = listing->request;
-    const FsView *view = fs_view(request->node.kind);
-    guint64 cookie = request->offset > 2 ? (guint64)request->offset : 0;
-    FsEntry entry;
-    CacheAnswer answer;
-
-    for (;; cookie = entry.cookie) {
-        answer = view->next(request, request->node, cookie, &entry);
-        if (answer != CACHE_FOUND)
-            return answer;
-        if (!add_entry(listing, entry.name, entry.node, (off_t)entry.cookie, TRUE))
-            return CACHE_FOUND;
-    }
-}
-
-/* One page. */
-static CacheAnswer fill(Listing *listing)
-{
-    return add_dots(listing) ? add_children(listing) : CACHE_FOUND;
-}
-
-static void list(FsRequest *request, gboolean plus)
-{
-    g_autofree char *bytes = NULL;
-    Listing listing = {.request = request, .plus = plus};
-    CacheAnswer answer;
-
-    if (is_no_dir(request))
-        return;
-    expect_reads(request);
-    request->size = MIN(request->size, LISTING_MAX);
-    listing.bytes = bytes = g_malloc(request->size);
-    answer = fill(&listing);
-    /* What is here is told before the rest is waited for. */
-    if (listing.len || answer == CACHE_FOUND || answer == CACHE_ABSENT) {
-        g_clear_error(&request->error);
-        fs_answer_bytes(request, bytes, listing.len);
-    } else {
-        fs_conclude(request, answer, ESTALE);
-    }
-}
-
-static void run_readdir(FsRequest *request)
-{
-    list(request, FALSE);
-}
-
-static void run_readdirplus(FsRequest *request)
-{
-    list(request, TRUE);
+    fs_request_start(req, "opendir", fs_run_opendir, ino, NULL, 0, 0, fi);
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                        struct fuse_file_info *fi)
 {
-    fs_request_start(req, "readdir", run_readdir, ino, NULL, size, offset, NULL);
+    fs_request_start(req, "readdir", fs_run_readdir, ino, NULL, size, offset, NULL);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                            struct fuse_file_info *fi)
 {
-    fs_request_start(req, "readdir", run_readdirplus, ino, NULL, size, offset, NULL);
+    fs_request_start(req, "readdir", fs_run_readdirplus, ino, NULL, size, offset, NULL);
 }
 
 /* --- the filesystem --- */

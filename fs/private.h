@@ -97,6 +97,8 @@ gboolean fs_node(const Fs *fs, guint64 ino, FsNode *ret_node);
 /* The message that @node is, or is of, or FALSE. */
 gboolean fs_node_message(Fs *fs, FsNode node, CacheMessage *ret_message);
 gboolean fs_node_is_message(FsNode node);
+/* Whether it was a mailbox, or of a message, that is not there any more. */
+gboolean fs_node_is_gone(Fs *fs, FsNode node);
 /* The mailbox that a directory is or a message is in, or NULL. */
 const CacheBox *fs_node_box(Fs *fs, FsNode node);
 /* "INBOX/u42.eml", for people; newly allocated. */
@@ -114,6 +116,12 @@ const char *fs_tree_name(FsTree *tree, guint32 box);
 void fs_tree_refresh(FsTree *tree,
                      void (*gone)(guint32 parent, guint32 box, const char *name, gpointer data),
                      gpointer data);
+
+/* --- listing.c --- */
+
+void fs_run_opendir(FsRequest *request);
+void fs_run_readdir(FsRequest *request);
+void fs_run_readdirplus(FsRequest *request);
 
 /* --- xattr.c --- */
 

@@ -44,3 +44,28 @@ CacheAnswer fs_attr(FsRequest *request, FsNode node, struct stat *attr)
     attr->st_blocks = (attr->st_size + 511) / 512;
     return answer;
 }
+
+/* Whether its attributes are known without getting anything for them. */
+static gboolean can_tell_attr(const FsRequest *request, FsNode node)
+{
+    const FsView *view = fs_view(node.kind);
+
+    return !view->knows_attr ||
+           (view->knows_attr(request->fs, node) && !fs_is_resizing(request->fs, node));
+}
+
+CacheAnswer fs_fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
+{
+    const FsView *view = fs_view(node.kind);
+
+    memset(entry, 0, sizeof *entry);
+    entry->ino = entry->attr.st_ino = fs_ino(request->fs, node);
+    entry->attr.st_mode = view->mode;
+    entry->entry_timeout = view->timeout;
+    /* Lookups in one directory wait for each other, so none gets anything: without a size the
+     * kernel will ask for it. */
+    if (!can_tell_attr(request, node))
+        return CACHE_FOUND;
+    entry->attr_timeout = view->timeout;
+    return fs_attr(request, node, &entry->attr);
+}

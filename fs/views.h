@@ -45,6 +45,9 @@ typedef struct {
 const FsView *fs_view(FsKind kind);
 /* All attributes of @node. */
 CacheAnswer fs_attr(FsRequest *request, FsNode node, struct stat *attr);
+/* What the kernel is told of a name: the same, but without a size where that would take getting
+ * something. */
+CacheAnswer fs_fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry);
 
 /* --- nodes.c --- */
 
