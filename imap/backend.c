@@ -429,7 +429,7 @@ ImapBackend *imap_backend_new(Cache *cache, const ImapOptions *options)
     backend->bodies = g_ptr_array_new();
     backend->dead = g_ptr_array_new_with_free_func(free_worker);
     backend->account =
-        (ImapAccount){cache, &backend->options, imap_lengths_new(), imap_suspects_new()};
+        (ImapAccount){cache, &backend->options, imap_marks_new(), imap_suspects_new()};
     cache_set_backend(cache, &vtable, backend);
     backend->tick_source = g_timeout_add_seconds(TICK_S, on_tick, backend);
     connect_lister(backend);
@@ -446,7 +446,7 @@ void imap_backend_free(ImapBackend *backend)
     imap_worker_free(backend->lister);
     g_ptr_array_unref(backend->bodies);
     g_ptr_array_unref(backend->dead);
-    imap_lengths_free(backend->account.lengths);
+    imap_marks_free(backend->account.lengths);
     imap_suspects_free(backend->account.suspects);
     g_clear_handle_id(&backend->dispatch_source, g_source_remove);
     g_clear_handle_id(&backend->retry_source, g_source_remove);

@@ -109,8 +109,8 @@ static gboolean find_length(const ImapFetch *fetch, const CacheMessage *message,
     *ret_length = message->size;
     if (message->is_size_proved)
         return TRUE;
-    if (!imap_lengths_get(fetch->job.worker->account->lengths, fetch->generation, message->uid,
-                          &learned) ||
+    if (!imap_marks_get(fetch->job.worker->account->lengths, fetch->generation, message->uid,
+                        &learned) ||
         !learned)
         return FALSE;
     *ret_length = learned;
@@ -268,7 +268,7 @@ static gboolean announced(ImapJob *job, const ImapItems *items)
     if (verdict.wrong || verdict.is_beyond)
         return FALSE;
     if (fetch->is_whole)
-        imap_lengths_set(job->worker->account->lengths, fetch->generation, items->uid, verdict.end);
+        imap_marks_set(job->worker->account->lengths, fetch->generation, items->uid, verdict.end);
     begin_body(fetch, items->uid, verdict.start, verdict.end, verdict.is_end);
     return TRUE;
 }
@@ -307,13 +307,13 @@ static void take_kept(ImapFetch *fetch, ImapPiece *piece, const ImapItems *items
 static void take_answer(ImapFetch *fetch, ImapPiece *piece, const ImapItems *items,
                         const CacheMessage *message)
 {
-    ImapLengths *lengths = fetch->job.worker->account->lengths;
+    ImapMarks *lengths = fetch->job.worker->account->lengths;
     Verdict verdict = judge(fetch, items, message);
 
     if (verdict.is_short)
         cache_doubt_tree(imap_worker_cache(fetch->job.worker), fetch->generation, piece->uid);
     if (verdict.is_doubtful) {
-        imap_lengths_set(lengths, fetch->generation, piece->uid, 0);
+        imap_marks_set(lengths, fetch->generation, piece->uid, 0);
         piece_again(fetch, piece);
     } else if (verdict.is_beyond) {
         piece_done(fetch, piece, NULL);
@@ -323,7 +323,7 @@ static void take_answer(ImapFetch *fetch, ImapPiece *piece, const ImapItems *ite
         piece_refused(fetch, piece, verdict.wrong);
     } else {
         if (fetch->is_whole)
-            imap_lengths_set(lengths, fetch->generation, piece->uid, verdict.end);
+            imap_marks_set(lengths, fetch->generation, piece->uid, verdict.end);
         take_kept(fetch, piece, items, &verdict);
     }
 }

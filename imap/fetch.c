@@ -183,8 +183,7 @@ static gboolean is_in_doubt(Batch *batch, const CacheWant *want, const CacheMess
     guint64 length;
 
     return !*want->section && !message->is_size_proved &&
-           imap_lengths_get(batch->worker->account->lengths, want->generation, want->uid,
-                            &length) &&
+           imap_marks_get(batch->worker->account->lengths, want->generation, want->uid, &length) &&
            !length;
 }
 

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/lengths.c - a table of lengths, which is begun anew when it is full. */
-#include "imap/lengths.h"
+/* imap/marks.c - a table of numbers, which is begun anew when it is full. */
+#include "imap/marks.h"
 
-#define LENGTHS_MAX 10000
+#define MARKS_MAX 10000
 
-struct ImapLengths {
-    GHashTable *table; /* generation << 32 | uid -> length */
+struct ImapMarks {
+    GHashTable *table; /* generation << 32 | uid -> number */
 };
 
-ImapLengths *imap_lengths_new(void)
+ImapMarks *imap_marks_new(void)
 {
-    ImapLengths *lengths = g_new0(ImapLengths, 1);
+    ImapMarks *marks = g_new0(ImapMarks, 1);
 
-    lengths->table = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
-    return lengths;
+    marks->table = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    return marks;
 }
 
-void imap_lengths_free(ImapLengths *lengths)
+void imap_marks_free(ImapMarks *marks)
 {
-    g_hash_table_unref(lengths->table);
-    g_free(lengths);
+    g_hash_table_unref(marks->table);
+    g_free(marks);
 }
 
 static guint64 make_key(guint32 generation, guint32 uid)
@@ -27,22 +27,29 @@ static guint64 make_key(guint32 generation, guint32 uid)
     return (guint64)generation << 32 | uid;
 }
 
-gboolean imap_lengths_get(const ImapLengths *lengths, guint32 generation, guint32 uid,
-                          guint64 *ret_length)
+gboolean imap_marks_get(const ImapMarks *marks, guint32 generation, guint32 uid,
+                        guint64 *ret_number)
 {
     guint64 key = make_key(generation, uid);
-    const guint64 *length = g_hash_table_lookup(lengths->table, &key);
+    const guint64 *number = g_hash_table_lookup(marks->table, &key);
 
-    *ret_length = length ? *length : 0;
-    return length != NULL;
+    *ret_number = number ? *number : 0;
+    return number != NULL;
 }
 
-void imap_lengths_set(ImapLengths *lengths, guint32 generation, guint32 uid, guint64 length)
+void imap_marks_set(ImapMarks *marks, guint32 generation, guint32 uid, guint64 number)
 {
     guint64 key = make_key(generation, uid);
 
-    if (g_hash_table_size(lengths->table) >= LENGTHS_MAX)
-        g_hash_table_remove_all(lengths->table);
-    g_hash_table_insert(lengths->table, g_memdup2(&key, sizeof key),
-                        g_memdup2(&length, sizeof length));
+    if (g_hash_table_size(marks->table) >= MARKS_MAX)
+        g_hash_table_remove_all(marks->table);
+    g_hash_table_insert(marks->table, g_memdup2(&key, sizeof key),
+                        g_memdup2(&number, sizeof number));
+}
+
+void imap_marks_remove(ImapMarks *marks, guint32 generation, guint32 uid)
+{
+    guint64 key = make_key(generation, uid);
+
+    g_hash_table_remove(marks->table, &key);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/lengths.h - how long messages really are whose size turned out to be a lie. */
+/* imap/marks.h - a number for each of some messages. */
 #pragma once
 
 #include <glib.h>
 
-typedef struct ImapLengths ImapLengths;
+typedef struct ImapMarks ImapMarks;
 
-ImapLengths *imap_lengths_new(void);
-void imap_lengths_free(ImapLengths *lengths);
+ImapMarks *imap_marks_new(void);
+void imap_marks_free(ImapMarks *marks);
 
-/* Whether the size of the message is not to be believed; *ret_length: what it is really, or 0 when
- * that is not known yet. */
-gboolean imap_lengths_get(const ImapLengths *lengths, guint32 generation, guint32 uid,
-                          guint64 *ret_length);
-/* @length 0: it is in doubt from now on. */
-void imap_lengths_set(ImapLengths *lengths, guint32 generation, guint32 uid, guint64 length);
+/* Whether the message has one; *ret_number is 0 when it has none. */
+gboolean imap_marks_get(const ImapMarks *marks, guint32 generation, guint32 uid,
+                        guint64 *ret_number);
+/* Where there are too many, all others are forgotten. */
+void imap_marks_set(ImapMarks *marks, guint32 generation, guint32 uid, guint64 number);
+void imap_marks_remove(ImapMarks *marks, guint32 generation, guint32 uid);

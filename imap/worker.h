@@ -9,7 +9,7 @@
 #pragma once
 
 #include "imap/fetch-items.h"
-#include "imap/lengths.h"
+#include "imap/marks.h"
 #include "imap/session.h"
 #include "imap/suspects.h"
 
@@ -49,7 +49,7 @@ typedef struct {
 typedef struct {
     Cache *cache;
     const ImapOptions *options;
-    ImapLengths *lengths;
+    ImapMarks *lengths;     /* of messages whose sizes are not believed; 0: not known yet */
     ImapSuspects *suspects; /* as to trees and measures */
 } ImapAccount;
 
