@@ -106,10 +106,16 @@ def test_one_structure_of_many_ends_the_connection(besiege, act):
 
 def test_a_message_behind_one_that_breaks_the_connection(besiege):
     """Only the one whose answer could not be read is to blame."""
+    broken = []
+
     def act(host, peer, command):
         peer.socket.recv(1, socket.MSG_PEEK)  # the FETCH behind
+        broken.append(peer)
         return break_off(host, peer, command)
-    host = Office(**deadly(act, 1))
+
+    def admit(host, password):
+        return "OK logged in" if len(host.peers) == 1 or broken else "NO [UNAVAILABLE] one only"
+    host = Office(**deadly(act, 1), admit=admit)
     mounted = besiege(host)
     assert uids(mounted) == [1, 2]
     with ThreadPoolExecutor() as pool:
