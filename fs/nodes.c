@@ -3,7 +3,7 @@
 #include "fs/views.h"
 
 const FsBoxView fs_box_views[FS_N_BOX_VIEWS] = {
-    {FS_KIND_BOX, FS_KIND_MESSAGE, FS_NAME_FULL, FS_KIND_ALIAS, FS_NAME_SHORT, NULL},
+    {FS_KIND_BOX, FS_KIND_MESSAGE, FS_NAME_FULL, FS_KIND_ALIAS, FS_NAME_SHORT, "mail"},
     {FS_KIND_UID_BOX, FS_KIND_UID_MESSAGE, FS_NAME_UID, 0, 0, "uid"},
     {FS_KIND_TEXT_BOX, FS_KIND_TEXT, FS_NAME_TEXT, 0, 0, "text"},
     {FS_KIND_PARTS_BOX, FS_KIND_PARTS, FS_NAME_PARTS, FS_KIND_PARTS_LINK, FS_NAME_UID_ONLY,
@@ -84,9 +84,8 @@ static char *view_path(const Fs *fs, FsNode node)
         return g_strdup(FS_CONTROL_NAME "/" FS_STATUS_NAME);
     if (!view)
         view = fs_box_view(FS_KIND_PARTS);
-    return view->box == fs->options.root || !view->name
-               ? g_strdup("")
-               : g_strconcat(FS_CONTROL_NAME "/", view->name, NULL);
+    return view->box == fs->options.root ? g_strdup("")
+                                         : g_strconcat(FS_CONTROL_NAME "/", view->name, NULL);
 }
 
 static void append_message(GString *path, FsNode node)

@@ -13,7 +13,7 @@ static gboolean get_control(const Fs *fs, guint64 nth, FsNode *ret_node, const c
         const FsBoxView *view = &fs_box_views[i];
 
         /* A directory has one place: that of the root is not here. */
-        if (!view->name || view->box == fs->options.root || nth-- > 0)
+        if (view->box == fs->options.root || nth-- > 0)
             continue;
         *ret_node = (FsNode){.kind = view->box};
         *ret_name = view->name;

@@ -57,7 +57,7 @@ typedef struct {
     FsNameForm form;
     FsKind alias; /* how a message is reached by another name, which is not listed; or 0 */
     FsNameForm alias_form;
-    const char *name; /* in .mailfs, or NULL */
+    const char *name; /* in .mailfs, where it is not the root */
 } FsBoxView;
 
 #define FS_N_BOX_VIEWS 4
