@@ -11,7 +11,7 @@ import messages
 from messages import Message, part
 
 PLAIN, ALTERNATIVE = 0.55, 0.2  # of all; the rest has attachments
-MEAN_ATTACHMENT = 290_000
+MEAN_ATTACHMENT = 210_000
 
 
 class Letter(NamedTuple):
