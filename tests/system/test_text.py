@@ -209,6 +209,8 @@ def test_a_view_at_the_root(account, mount, view, options, user):
     assert mounted.run("cat", ".mailfs/status", check=True).stdout
     for folder in set(ROOTS.values()) - {"", ROOTS[view]}:
         assert everything(mounted, folder) == everything(usual, folder)
+    if view != "mail":
+        assert everything(mounted, ".mailfs/mail") == everything(usual, "")
     made = mounted.run("touch", "INBOX/new")
     assert b"Read-only file system" in made.stderr or b"not permitted" in made.stderr
 
