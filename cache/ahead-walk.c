@@ -9,7 +9,7 @@
 
 #define N_WALKERS      4
 #define WALK_AFTER     2 /* steps */
-#define TEXTS_AFTER    1
+#define TEXTS_AFTER    1 /* of texts of whole messages */
 #define WALK_FIRST     8
 #define TEXTS_FIRST    64 /* they are small, and each step takes two round trips */
 #define WALK_MAX       512
@@ -53,6 +53,18 @@ void ahead_walk_free(Cache *cache)
 
 /* --- steps --- */
 
+/* The oldest that does not walk, or else the oldest. */
+static guint next_walker(struct AheadWalk *ahead)
+{
+    for (guint i = 0; i < N_WALKERS; i++) {
+        guint next = ahead->next++ % N_WALKERS;
+
+        if (!ahead->walkers[next].window)
+            return next;
+    }
+    return ahead->next++ % N_WALKERS;
+}
+
 static Walker *walker_of(struct AheadWalk *ahead, guint32 generation, const char *section)
 {
     Walker *walker;
@@ -60,7 +72,7 @@ static Walker *walker_of(struct AheadWalk *ahead, guint32 generation, const char
     for (guint i = 0; i < N_WALKERS; i++)
         if (ahead->walkers[i].generation == generation && ahead->walkers[i].section == section)
             return &ahead->walkers[i];
-    walker = &ahead->walkers[ahead->next++ % N_WALKERS];
+    walker = &ahead->walkers[next_walker(ahead)];
     *walker = (Walker){.generation = generation, .section = section};
     return walker;
 }
@@ -102,7 +114,7 @@ static gboolean note_step(Walker *walker, const GArray *rows, guint at, guint32 
         walker->direction = direction;
         walker->n_in_order++;
     } else if (is_expected(walker, rows, at)) {
-        restart(walker, -1, after, TEXTS_FIRST);
+        restart(walker, -1, after, 1);
     } else {
         restart(walker, direction, 0, 0);
     }
@@ -154,11 +166,12 @@ static void suggest_messages(Cache *cache, const Box *box, Walker *walker, const
 
 /* --- sections that are made --- */
 
-static void suggest_tree(Cache *cache, const Box *box, guint32 uid)
+/* FALSE when it has to be asked for and cannot. */
+static gboolean suggest_tree(Cache *cache, const Box *box, guint32 uid)
 {
-    if (!trees_get(cache, box->pub.generation, uid) &&
-        !trees_is_useless(cache, box->pub.generation, uid))
-        wants_suggest_tree(cache, box->pub.generation, uid);
+    return trees_get(cache, box->pub.generation, uid) ||
+           trees_is_useless(cache, box->pub.generation, uid) ||
+           wants_suggest_tree(cache, box->pub.generation, uid);
 }
 
 static void suggest_trees(Cache *cache, const Box *box, Walker *walker, const GArray *rows,
@@ -169,10 +182,9 @@ static void suggest_trees(Cache *cache, const Box *box, Walker *walker, const GA
 
     if (n > walker->window)
         return;
-    while (++n <= 2 * walker->window && (row = row_ahead(walker, rows, at, n))) {
-        suggest_tree(cache, box, row->uid);
+    while (++n <= 2 * walker->window && (row = row_ahead(walker, rows, at, n)) &&
+           suggest_tree(cache, box, row->uid))
         walker->wanted_trees = row->uid;
-    }
 }
 
 typedef struct {
@@ -216,6 +228,7 @@ typedef struct {
     Cache *cache;
     const BodyKey *made;
     gboolean is_missing;
+    gboolean is_lost; /* and not wanted either */
 } Check;
 
 static void check_source(const char *section, gpointer data)
@@ -223,14 +236,29 @@ static void check_source(const char *section, gpointer data)
     Check *check = data;
     BodyKey key = {check->made->generation, check->made->uid, g_intern_string(section)};
 
-    check->is_missing |= !blocks_has(check->cache->blocks, &key, 0);
+    if (blocks_has(check->cache->blocks, &key, 0))
+        return;
+    check->is_missing = TRUE;
+    check->is_lost |= !wants_has_block(check->cache, &key, 0);
+}
+
+/* Whether what should have been wanted long ago is not: with a connection, wants are lost. */
+static gboolean is_lost(Cache *cache, const BodyKey *made)
+{
+    MailPart *root = trees_get(cache, made->generation, made->uid);
+    Check check = {cache, made, FALSE, FALSE};
+
+    if (!root)
+        return !wants_has_tree(cache, made->generation, made->uid);
+    cache->maker->sources(root, made->section, check_source, &check);
+    return check.is_lost;
 }
 
 /* FALSE when what it is made of has not come yet. */
 static gboolean suggest_one(Cache *cache, const BodyKey *made)
 {
     MailPart *root = trees_get(cache, made->generation, made->uid);
-    Check check = {cache, made, FALSE};
+    Check check = {cache, made, FALSE, FALSE};
 
     if (!root || blocks_has(cache->blocks, made, 0))
         return TRUE;
@@ -276,11 +304,14 @@ void ahead_walk_made(Cache *cache, Box *box, const BodyKey *made, gboolean is_he
     Walker *walker = walker_of(cache->ahead_walk, made->generation, made->section);
     const GArray *rows = box_rows(cache, box);
     guint at = rows_lower_bound(rows, made->uid), n_wanted;
+    gboolean is_of_part = g_ascii_isdigit(*made->section);
 
     /* Who walks over what is here needs no help. */
-    if (!note_step(walker, rows, at, made->uid, TEXTS_AFTER) || !cache->maker ||
-        (is_here && !walker->window))
+    if (!note_step(walker, rows, at, made->uid, is_of_part ? WALK_AFTER : TEXTS_AFTER) ||
+        !cache->maker || (is_here && !walker->window))
         return;
+    if (!is_here && is_lost(cache, made))
+        walker->wanted = walker->wanted_trees = walker->wanted_made = 0;
     n_wanted = n_ahead(walker, rows, at, walker->wanted);
     if (n_wanted <= walker->window / 2) {
         walker->window = CLAMP(walker->window * 4, TEXTS_FIRST, TEXTS_MAX);

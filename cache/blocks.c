@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cache/blocks.c - blocks: in memory, and in the files of bodies, one record a block.
+/* cache/blocks.c - blocks: in memory, in the index where they are small, and else in the files of
+ * bodies, one record a block.
  *
  * A record has a head and then the bytes, at a fixed distance from the next, so that a file with
  * gaps is sparse.  The head's sum covers the account, the key, the number, the length and the
@@ -70,10 +71,12 @@ static void note_nowhere(Blocks *blocks, const BodyKey *key)
 /* Where on the disk the body is; the file is borrowed until another is asked for. */
 static Place find(Blocks *blocks, const BodyKey *key, int *ret_fd)
 {
+    gboolean is_open = body_files_is_open(blocks->files, key);
+
     *ret_fd = -1;
     if (g_hash_table_contains(blocks->nowhere, key))
         return NOWHERE;
-    if (small_has(blocks->cache, key))
+    if (!is_open && small_has(blocks->cache, key))
         return IN_INDEX;
     *ret_fd = body_files_get(blocks->files, key, FALSE);
     if (*ret_fd >= 0)
@@ -245,8 +248,10 @@ static GBytes *load_small(Blocks *blocks, const BodyKey *key)
     gboolean is_damaged;
     GBytes *bytes = small_get(blocks->cache, key, &is_damaged);
 
-    if (is_damaged)
+    if (is_damaged) {
         note_damage(blocks, key, 0);
+        small_delete(blocks->cache, key->generation, key->uid, key->section);
+    }
     return bytes;
 }
 
@@ -306,16 +311,28 @@ static guint32 last_on_disk(Blocks *blocks, const BodyKey *key)
     return (guint32)((st.st_size - 1) / RECORD_SIZE);
 }
 
-gboolean blocks_end(Blocks *blocks, const BodyKey *key, guint64 *ret_length)
+/* The last block that is here of those that follow each other. */
+static guint32 last_here(Blocks *blocks, const BodyKey *key)
 {
-    const HotBlock *hot = hot_get(blocks->hot, key, 0);
-    guint32 last = hot && hot->block.is_end ? 0 : last_on_disk(blocks, key);
-    Block block;
+    guint32 last = last_on_disk(blocks, key);
 
     /* What could not be written is in memory alone. */
     while (hot_get(blocks->hot, key, last + 1))
         last++;
-    block = blocks_get(blocks, key, last);
+    return last;
+}
+
+gboolean blocks_end(Blocks *blocks, const BodyKey *key, guint64 *ret_length)
+{
+    Block block = blocks_get(blocks, key, 0);
+    guint32 last = block.is_end ? 0 : last_here(blocks, key);
+
+    if (last > 0)
+        block = blocks_get(blocks, key, last);
+    /* What was asked for beyond the end came empty. */
+    while (last > 0 && block.bytes && g_bytes_get_size(block.bytes) == 0 &&
+           blocks_get(blocks, key, last - 1).is_end)
+        block = blocks_get(blocks, key, --last);
     if (!block.bytes || !block.is_end)
         return FALSE;
     *ret_length = (guint64)last * CACHE_BLOCK_SIZE + g_bytes_get_size(block.bytes);

@@ -24,7 +24,23 @@ struct Bodies {
     guint64 kept_bytes;
 };
 
+static gsize on_disk(gsize bytes)
+{
+    return (bytes + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+}
+
 /* --- the one that is kept, however large --- */
+
+static gboolean is_being_made(const Bodies *bodies, const BodyKey *key)
+{
+    const CacheBox *box = cache_box_of_generation(bodies->cache, key->generation);
+
+    return box && wants_has(bodies->cache, &(CacheWant){.kind = CACHE_WANT_MADE,
+                                                        .box = box->id,
+                                                        .generation = key->generation,
+                                                        .uid = key->uid,
+                                                        .section = key->section});
+}
 
 static void keep(Bodies *bodies, const BodyKey *key, guint64 more)
 {
@@ -33,6 +49,16 @@ static void keep(Bodies *bodies, const BodyKey *key, guint64 more)
         bodies->kept_bytes = 0;
     }
     bodies->kept_bytes += more;
+}
+
+/* A block of a body that is made here takes @bytes. */
+static void note_made(Bodies *bodies, const BodyKey *key, gsize bytes)
+{
+    gboolean is_kept = body_key_equal(&bodies->kept, key);
+
+    /* What is small is not in the way of what is large, and the first to be made is made first. */
+    if (is_kept || (bytes > SMALL_MAX && !is_being_made(bodies, &bodies->kept)))
+        keep(bodies, key, on_disk(bytes));
 }
 
 /* Of one message or, with 0, of all. */
@@ -102,18 +128,13 @@ static Change *change_of(Bodies *bodies, const BodyKey *key)
     return change;
 }
 
-static gsize on_disk(gsize bytes)
-{
-    return (bytes + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
-}
-
 void bodies_add(Bodies *bodies, const BodyKey *key, gsize before, gsize now)
 {
     Change *change = change_of(bodies, key);
     gsize more = on_disk(MAX(now, before)) - on_disk(before);
 
     if (cache_section_is_made(key->section))
-        keep(bodies, key, more);
+        note_made(bodies, key, now);
     change->bytes += more;
     bodies->total += more;
     bodies->has_grown = TRUE;

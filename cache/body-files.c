@@ -122,13 +122,17 @@ static int open_body(BodyFiles *files, const BodyKey *key, gboolean make)
     return open_dir(files, key->generation, TRUE) ? openat(files->dir_fd, name, flags, 0600) : -1;
 }
 
+gboolean body_files_is_open(const BodyFiles *files, const BodyKey *key)
+{
+    return files->body_fd >= 0 && body_key_equal(&files->body, key);
+}
+
 int body_files_get(BodyFiles *files, const BodyKey *key, gboolean make)
 {
     struct stat st;
     int fd;
 
-    if (files->body_fd >= 0 && files->body.generation == key->generation &&
-        files->body.uid == key->uid && files->body.section == key->section)
+    if (body_files_is_open(files, key))
         return files->body_fd;
     fd = open_body(files, key, make);
     if (fd < 0)

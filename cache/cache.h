@@ -129,7 +129,7 @@ CacheAnswer cache_box_is_fresh(Cache *cache, guint32 box, gint64 max_age_us, gui
                                GError **error);
 
 /* @box is listed by somebody who will very likely read @section, made here, of each message: may
- * suggest to be ready for that, if the mailbox is new to us. */
+ * suggest to be ready for that, unless all of the mailbox is listed. */
 void cache_expect_made(Cache *cache, guint32 box, const char *section);
 
 CacheAnswer cache_find_message(Cache *cache, guint32 box, guint32 uid, CacheMessage *ret_message,
@@ -175,6 +175,9 @@ CacheAnswer cache_read(Cache *cache, guint32 generation, guint32 uid, const char
 /* Whether cache_read() would answer without the network. */
 gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *section,
                    guint64 offset, gsize size);
+
+/* @section, one that is told, will soon be read from its beginning: may suggest that. */
+void cache_expect_read(Cache *cache, guint32 generation, guint32 uid, const char *section);
 
 /* How long a section is, other than the whole message: by what came of it, not by what was told.
  */
@@ -249,7 +252,7 @@ typedef enum {
     CACHE_WANT_UIDS,    /* the same, and all its UIDs */
     CACHE_WANT_LINES,   /* list the unlisted messages of @box from @uid down to @low */
     CACHE_WANT_LINE,    /* list the one message @uid */
-    CACHE_WANT_READY,   /* be ready to fetch from @box; nobody waits for it */
+    CACHE_WANT_READY,   /* be ready to fetch; nobody waits for it */
     CACHE_WANT_BLOCK,   /* @block of @section of @uid */
     CACHE_WANT_TREE,    /* the parts of @uid */
     CACHE_WANT_MEASURE, /* what its parts decode to, where that can be told */

@@ -7,6 +7,7 @@
 
 struct Hot {
     GHashTable *by_key; /* HotBlock */
+    GHashTable *counts; /* message_key(), owned -> how many there are of the message */
     GQueue order;       /* the last used at the head */
     gsize bytes;
 };
@@ -30,8 +31,25 @@ static gsize cost(GBytes *bytes)
     return MAX(g_bytes_get_size(bytes), COST_MIN);
 }
 
+static guint n_of_message(const Hot *hot, gint64 message)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(hot->counts, &message));
+}
+
+static void count(Hot *hot, const BodyKey *body, int more)
+{
+    gint64 message = message_key(body->generation, body->uid);
+    guint n = n_of_message(hot, message) + (guint)more;
+
+    if (n)
+        g_hash_table_insert(hot->counts, g_memdup2(&message, sizeof message), GUINT_TO_POINTER(n));
+    else
+        g_hash_table_remove(hot->counts, &message);
+}
+
 static void drop(Hot *hot, HotBlock *block)
 {
+    count(hot, &block->key.body, -1);
     hot->bytes -= cost(block->block.bytes);
     g_queue_unlink(&hot->order, &block->link);
     g_hash_table_remove(hot->by_key, block);
@@ -63,6 +81,7 @@ Block hot_put(Hot *hot, const BodyKey *key, guint32 number, GBytes *bytes, gbool
     block->link.data = block;
     block->touched_us = g_get_monotonic_time();
     g_hash_table_add(hot->by_key, block);
+    count(hot, key, 1);
     g_queue_push_head_link(&hot->order, &block->link);
     hot->bytes += cost(bytes);
     while (hot->bytes > BYTES_MAX && hot->order.length > 1)
@@ -72,6 +91,8 @@ Block hot_put(Hot *hot, const BodyKey *key, guint32 number, GBytes *bytes, gbool
 
 void hot_drop_of(Hot *hot, guint32 generation, guint32 uid, const char *section)
 {
+    if (uid && !n_of_message(hot, message_key(generation, uid)))
+        return;
     for (GList *link = hot->order.head, *next; link; link = next) {
         HotBlock *block = link->data;
         const BodyKey *body = &block->key.body;
@@ -88,6 +109,7 @@ Hot *hot_new(void)
     Hot *hot = g_new0(Hot, 1);
 
     hot->by_key = g_hash_table_new(key_hash, key_equal);
+    hot->counts = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     return hot;
 }
 
@@ -96,5 +118,6 @@ void hot_free(Hot *hot)
     while (hot->order.head)
         drop(hot, hot->order.head->data);
     g_hash_table_unref(hot->by_key);
+    g_hash_table_unref(hot->counts);
     g_free(hot);
 }

@@ -33,7 +33,7 @@ void cache_expect_made(Cache *cache, guint32 id, const char *section)
     if (!box || box->pub.attributes & CACHE_BOX_NOSELECT || cache->state != CACHE_ONLINE ||
         (box->is_complete && !box->n_unlisted))
         return;
-    wants_suggest(cache, &(CacheWant){.kind = CACHE_WANT_READY, .box = id});
+    wants_suggest(cache, &(CacheWant){.kind = CACHE_WANT_READY});
     if (box->pub.generation)
         ahead_expect_made(cache, box, g_intern_string(section));
 }

@@ -301,8 +301,9 @@ gboolean wants_are_in_vain(Cache *cache, guint32 box, guint32 uid);
 CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_want, GError **error);
 /* Whether there is such a want already; for lines, one that holds the UID. */
 gboolean wants_has(Cache *cache, const CacheWant *wanted);
-/* The same as wants_answer() for read-ahead: nobody waits, nothing fails. */
-void wants_suggest(Cache *cache, const CacheWant *wanted);
+/* The same as wants_answer() for read-ahead: nobody waits, nothing fails.  FALSE when too much is
+ * suggested already. */
+gboolean wants_suggest(Cache *cache, const CacheWant *wanted);
 /* The same two for a block of a generation that is there; one that is here is not suggested. */
 CacheAnswer wants_answer_block(Cache *cache, const BodyKey *key, guint32 block, guint64 *ret_want,
                                GError **error);
@@ -312,8 +313,10 @@ void wants_suggest_blocks(Cache *cache, const BodyKey *key, guint64 from, guint6
 /* The same two for what is wanted of a message as such; @section may be NULL. */
 CacheAnswer wants_answer_message(Cache *cache, CacheWantKind kind, guint32 generation, guint32 uid,
                                  const char *section, guint64 *ret_want, GError **error);
-void wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid);
-void wants_suggest_made(Cache *cache, const BodyKey *made);
+gboolean wants_has_block(Cache *cache, const BodyKey *key, guint32 block);
+gboolean wants_has_tree(Cache *cache, guint32 generation, guint32 uid);
+gboolean wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid);
+gboolean wants_suggest_made(Cache *cache, const BodyKey *made);
 /* Fails the wants for messages of @generation with GONE. */
 void wants_fail_generation(Cache *cache, guint32 generation);
 /* Ends the wants for the mailbox @id: who waits asks again, or fails with @error. */
@@ -330,6 +333,9 @@ gboolean trees_is_useless(Cache *cache, guint32 generation, guint32 uid);
 /* Whether the message turned out to have other parts than the server says: then only the server
  * knows where they are. */
 gboolean trees_is_unplaceable(Cache *cache, guint32 generation, guint32 uid);
+/* Whether the server sends other parts than there are: they are to be had from the whole message,
+ * where they have offsets. */
+gboolean trees_is_doubted(Cache *cache, guint32 generation, guint32 uid);
 /* Forgets those of messages from @first to @last. */
 void trees_delete(Cache *cache, guint32 generation, guint32 first, guint32 last);
 
@@ -343,6 +349,9 @@ gboolean sections_has_whole(Cache *cache, guint32 generation, guint32 uid);
  * the section is *ret_len octets from *ret_off on. */
 gboolean sections_find(Cache *cache, const BodyKey *key, guint64 offset, guint64 end,
                        guint64 *ret_off, guint64 *ret_len);
+/* Whether the section is to be read from the whole message, here or not, and where. */
+gboolean sections_is_elsewhere(Cache *cache, const BodyKey *key, guint64 *ret_off,
+                               guint64 *ret_len);
 /* Whether it can, once the message has been parsed. */
 gboolean sections_can_be_found(Cache *cache, const BodyKey *key);
 /* A block of a section came that ends at @block_end. */

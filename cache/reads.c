@@ -145,7 +145,8 @@ static guint64 known_end(Cache *cache, const BodyKey *key, const CacheMessage *r
 static CacheAnswer want_missing(const Reading *reading, guint32 number)
 {
     Cache *cache = reading->cache;
-    guint64 end = MIN(reading->end, known_end(cache, &reading->key, reading->row));
+    guint64 known = known_end(cache, &reading->key, reading->row);
+    guint64 end = known < CACHE_SIZE_MAX || !*reading->key.section ? MIN(reading->end, known) : 0;
     CacheAnswer answer =
         wants_answer_block(cache, &reading->key, number, reading->ret_want, reading->error);
 
@@ -218,7 +219,8 @@ static CacheAnswer read_in_whole(const Reading *reading)
         has_blocks(reading->cache, &reading->key, reading->offset, MIN(end, CACHE_SIZE_MAX)))
         return CACHE_ABSENT;
     if (sections_find(reading->cache, &reading->key, reading->offset, reading->end, &start,
-                      &length)) {
+                      &length) ||
+        sections_is_elsewhere(reading->cache, &reading->key, &start, &length)) {
         whole.key.section = g_intern_static_string("");
         whole.offset = start + reading->offset;
         whole.end = start + MIN(reading->end, length);

@@ -95,6 +95,14 @@ gboolean sections_find(Cache *cache, const BodyKey *key, guint64 offset, guint64
                                       (gsize)(end - offset));
 }
 
+gboolean sections_is_elsewhere(Cache *cache, const BodyKey *key, guint64 *ret_off, guint64 *ret_len)
+{
+    MailPart *root = trees_get(cache, key->generation, key->uid);
+
+    return root && trees_is_doubted(cache, key->generation, key->uid) &&
+           find_place(root, key->section, ret_off, ret_len);
+}
+
 gboolean sections_can_be_found(Cache *cache, const BodyKey *key)
 {
     const MailPart *root = trees_get(cache, key->generation, key->uid);
@@ -102,6 +110,15 @@ gboolean sections_can_be_found(Cache *cache, const BodyKey *key)
     return (!root || !root->has_offsets) &&
            !trees_is_unplaceable(cache, key->generation, key->uid) &&
            sections_has_whole(cache, key->generation, key->uid);
+}
+
+void cache_expect_read(Cache *cache, guint32 generation, guint32 uid, const char *section)
+{
+    BodyKey key = {generation, uid, g_intern_string(section)};
+
+    if (!cache_has(cache, generation, uid, section, 0, CACHE_BLOCK_SIZE) &&
+        !sections_can_be_found(cache, &key))
+        wants_suggest_block(cache, &key, 0);
 }
 
 /* What the server sent of a part ends elsewhere than it said. */

@@ -14,6 +14,7 @@ typedef struct {
     gint64 key;              /* of the message; first: a Tree is its own key */
     MailPart *root;          /* NULL: none that is of use is told */
     gboolean is_unplaceable; /* the message has other parts than the server says */
+    gboolean is_doubted; /* the server sends other parts than there are: only the whole is true */
     guint n_parts;
     GList link;
 } Tree;
@@ -215,6 +216,13 @@ gboolean trees_is_unplaceable(Cache *cache, guint32 generation, guint32 uid)
     return tree && tree->is_unplaceable;
 }
 
+gboolean trees_is_doubted(Cache *cache, guint32 generation, guint32 uid)
+{
+    const Tree *tree = get(cache, message_key(generation, uid));
+
+    return tree && tree->is_doubted;
+}
+
 MailPart *cache_known_tree(Cache *cache, guint32 generation, guint32 uid)
 {
     return trees_get(cache, generation, uid);
@@ -299,11 +307,15 @@ static void tell_all(Cache *cache, const CacheBox *box, guint32 uid, const MailP
 
 void cache_doubt_tree(Cache *cache, guint32 generation, guint32 uid)
 {
-    const Tree *tree = get(cache, message_key(generation, uid));
+    Tree *tree = get(cache, message_key(generation, uid));
     const CacheBox *box = cache_box_of_generation(cache, generation);
 
-    if (!box || !tree || !tree->root || tree->root->has_offsets)
+    if (!box || !tree || !tree->root)
         return;
+    if (tree->root->has_offsets) {
+        tree->is_doubted = TRUE;
+        return;
+    }
     tell_all(cache, box, uid, tree->root);
     trees_delete(cache, generation, uid, uid);
     hold(cache->trees, message_key(generation, uid), NULL);

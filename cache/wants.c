@@ -299,11 +299,14 @@ gboolean wants_has(Cache *cache, const CacheWant *wanted)
     return want_find(cache, wanted) != NULL;
 }
 
-void wants_suggest(Cache *cache, const CacheWant *wanted)
+gboolean wants_suggest(Cache *cache, const CacheWant *wanted)
 {
-    if (cache->state == CACHE_ONLINE && cache->wants->n_suggested < SUGGESTED_MAX &&
-        !want_find(cache, wanted))
-        want_add(cache, wanted);
+    if (want_find(cache, wanted))
+        return TRUE;
+    if (cache->state != CACHE_ONLINE || cache->wants->n_suggested >= SUGGESTED_MAX)
+        return FALSE;
+    want_add(cache, wanted);
+    return TRUE;
 }
 
 static CacheWant block_want(Cache *cache, const BodyKey *key, guint32 block)
@@ -325,6 +328,13 @@ CacheAnswer wants_answer_block(Cache *cache, const BodyKey *key, guint32 block, 
     CacheWant want = block_want(cache, key, block);
 
     return wants_answer(cache, &want, ret_want, error);
+}
+
+gboolean wants_has_block(Cache *cache, const BodyKey *key, guint32 block)
+{
+    CacheWant want = block_want(cache, key, block);
+
+    return wants_has(cache, &want);
 }
 
 void wants_suggest_block(Cache *cache, const BodyKey *key, guint32 block)
@@ -362,19 +372,26 @@ CacheAnswer wants_answer_message(Cache *cache, CacheWantKind kind, guint32 gener
     return wants_answer(cache, &want, ret_want, error);
 }
 
-void wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid)
+gboolean wants_has_tree(Cache *cache, guint32 generation, guint32 uid)
 {
     CacheWant want = message_want(cache, CACHE_WANT_TREE, generation, uid, NULL);
 
-    wants_suggest(cache, &want);
+    return wants_has(cache, &want);
 }
 
-void wants_suggest_made(Cache *cache, const BodyKey *made)
+gboolean wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid)
+{
+    CacheWant want = message_want(cache, CACHE_WANT_TREE, generation, uid, NULL);
+
+    return wants_suggest(cache, &want);
+}
+
+gboolean wants_suggest_made(Cache *cache, const BodyKey *made)
 {
     CacheWant want =
         message_want(cache, CACHE_WANT_MADE, made->generation, made->uid, made->section);
 
-    wants_suggest(cache, &want);
+    return wants_suggest(cache, &want);
 }
 
 /* --- waiting --- */

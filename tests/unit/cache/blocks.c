@@ -324,6 +324,31 @@ static void test_small_damaged(Fixture *fixture, gconstpointer data)
     }
 }
 
+static CacheAnswer read_section(Fixture *fixture, guint32 generation, const char *section)
+{
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    guint64 want;
+
+    return cache_read(fixture->cache, generation, 1, section, 0, 10, slices, &want, NULL);
+}
+
+/* It has grown since: its file is found. */
+static void test_damaged_small_becomes_a_file(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 1, 100), generation = fixture_generation(fixture, box);
+    g_autofree char *text = g_strnfill(SMALL_MAX + 1, 'x');
+    g_autoptr(GBytes) small = g_bytes_new(text, 100), large = g_bytes_new(text, SMALL_MAX + 1);
+
+    cache_put_block(fixture->cache, generation, 1, "1", 0, small, TRUE);
+    fixture_close(fixture);
+    run_sql(fixture, "UPDATE small SET sum = sum + 1");
+    fixture_open(fixture);
+    g_assert_cmpint(read_section(fixture, generation, "1"), ==, CACHE_WAIT);
+    cache_put_block(fixture->cache, generation, 1, "1", 0, large, TRUE);
+    fixture_reopen(fixture);
+    g_assert_cmpint(read_section(fixture, generation, "1"), ==, CACHE_FOUND);
+}
+
 static void test_small_goes_with_the_generation(Fixture *fixture, gconstpointer data)
 {
     guint32 box = fixture_put_inbox(fixture, 2, 100), generation = fixture_generation(fixture, box);
@@ -503,6 +528,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/blocks/small-blocks-in-memory", test_small_blocks_in_memory);
     FIXTURE_TEST("/cache/blocks/small/no-file", test_small_has_no_file);
     FIXTURE_TEST("/cache/blocks/small/damaged", test_small_damaged);
+    FIXTURE_TEST("/cache/blocks/small/damaged-and-grown", test_damaged_small_becomes_a_file);
     FIXTURE_TEST("/cache/blocks/small/gone", test_small_goes_with_the_generation);
     FIXTURE_TEST("/cache/blocks/small/eviction", test_small_eviction);
     FIXTURE_TEST("/cache/blocks/total", test_total);

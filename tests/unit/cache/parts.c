@@ -2,6 +2,7 @@
 /* tests/unit/cache/parts.c - the parts of messages: their trees, and sections by way of them. */
 #include <string.h>
 
+#include "cache/private.h"
 #include "file-limit.h"
 #include "fixture.h"
 
@@ -233,7 +234,9 @@ static void test_many_trees(Fixture *fixture, gconstpointer data)
 static void test_doubted_tree(Fixture *fixture, gconstpointer data)
 {
     Parts parts = set_up(fixture);
+    g_autoptr(GPtrArray) slices = cache_slices_new();
     MailPart *root;
+    guint64 want;
 
     cache_put_tree(fixture->cache, parts.generation, 1, told());
     cache_doubt_tree(fixture->cache, parts.generation, 1);
@@ -244,6 +247,11 @@ static void test_doubted_tree(Fixture *fixture, gconstpointer data)
     cache_doubt_tree(fixture->cache, parts.generation, 1);
     fixture_expect_news(fixture, "");
     g_assert_cmpint(tree(&parts, 1, &root), ==, CACHE_FOUND);
+    /* Where its parts are in the message is true, and what the server sends of them is not. */
+    g_assert_cmpint(
+        cache_read(fixture->cache, parts.generation, 1, "1", 0, 10, slices, &want, NULL), ==,
+        CACHE_WAIT);
+    expect_wants(&parts, "block-1/0 ");
 }
 
 /* --- measures --- */
@@ -406,6 +414,40 @@ static void test_section_ends_with_a_block(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(slices->len, ==, 0);
 }
 
+/* What was asked for beyond the end comes empty, and ends nothing. */
+static void test_section_ends_where_it_ended(Fixture *fixture, gconstpointer data)
+{
+    static const gsize sizes[] = {100, SMALL_MAX + 1, CACHE_BLOCK_SIZE - 1};
+    Parts parts = set_up(fixture);
+    guint64 size;
+
+    for (guint32 uid = 1; uid <= G_N_ELEMENTS(sizes); uid++) {
+        put(&parts, uid, "HEADER", 0, sizes[uid - 1], TRUE);
+        put(&parts, uid, "HEADER", 1, 0, TRUE);
+        put(&parts, uid, "HEADER", 2, 0, TRUE);
+    }
+    for (int n = 0; n < 2; n++) {
+        for (guint32 uid = 1; uid <= G_N_ELEMENTS(sizes); uid++) {
+            g_assert_cmpint(size_of(&parts, uid, "HEADER", &size), ==, CACHE_FOUND);
+            g_assert_cmpuint(size, ==, sizes[uid - 1]);
+        }
+        fixture_reopen(fixture);
+    }
+}
+
+/* Nor are blocks wanted beyond the first of what has no length yet. */
+static void test_read_of_unknown_length(Fixture *fixture, gconstpointer data)
+{
+    Parts parts = set_up(fixture);
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    guint64 want;
+
+    g_assert_cmpint(cache_read(fixture->cache, parts.generation, 1, "HEADER", 0,
+                               3 * CACHE_BLOCK_SIZE, slices, &want, NULL),
+                    ==, CACHE_WAIT);
+    expect_wants(&parts, "block-1/HEADER/0 ");
+}
+
 /* What lies behind the end that was told is not wanted. */
 static void test_read_of_a_short_part(Fixture *fixture, gconstpointer data)
 {
@@ -530,26 +572,32 @@ static void test_made_without_a_disk(Fixture *fixture, gconstpointer data)
     limit_files(RLIM_INFINITY);
 }
 
-/* All of it stays, for it is of use only as a whole, and leaves room for what it is made of; until
- * something else is made. */
+/* All of it stays, for it is of use only as a whole, and leaves room for what it is made of; while
+ * something small is made, and until something else is. */
 static void test_made_larger_than_the_cache(Fixture *fixture, gconstpointer data)
 {
     const guint n = 20;
     CacheFigures figures;
     Parts parts;
+    guint64 size;
 
     fixture->options.size_max = 4 * CACHE_BLOCK_SIZE;
     fixture_reopen(fixture);
     parts = set_up(fixture);
+    g_assert_cmpint(size_of(&parts, 1, "text", &size), ==, CACHE_WAIT);
     for (guint block = 0; block < n; block++) {
         put(&parts, 1, "text", block, CACHE_BLOCK_SIZE, block + 1 == n);
+        put(&parts, 3, "text", 0, block, TRUE);
+        if (block < n / 2)
+            put(&parts, 2, "2.file", block, CACHE_BLOCK_SIZE, FALSE);
         fixture_settle();
     }
+    fixture_end_wants(fixture);
     put(&parts, 1, "1", 0, CACHE_BLOCK_SIZE, FALSE);
     fixture_settle();
     g_assert_true(cache_has(fixture->cache, parts.generation, 1, "1", 0, 1));
     g_assert_true(cache_has(fixture->cache, parts.generation, 1, "text", 0, G_MAXSIZE));
-    put(&parts, 2, "text", 0, 7, TRUE);
+    put(&parts, 2, "text", 0, SMALL_MAX + 1, TRUE);
     fixture_settle();
     g_assert_false(cache_has(fixture->cache, parts.generation, 1, "text", 0, 1));
     cache_figures(fixture->cache, &figures);
@@ -588,6 +636,8 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/parts/sections/size", test_size_by_what_came);
     FIXTURE_TEST("/parts/sections/whole-blocks", test_section_ends_with_a_block);
     FIXTURE_TEST("/parts/sections/short", test_read_of_a_short_part);
+    FIXTURE_TEST("/parts/sections/beyond-the-end", test_section_ends_where_it_ended);
+    FIXTURE_TEST("/parts/sections/unknown-length", test_read_of_unknown_length);
     FIXTURE_TEST("/parts/sections/partly-here", test_part_of_a_section_is_here);
     FIXTURE_TEST("/parts/sections/another-length", test_part_of_another_length);
     FIXTURE_TEST("/parts/sections/longest", test_longest_section);
