@@ -66,7 +66,7 @@ static gboolean add_entry(Listing *listing, const char *name, FsNode node, off_t
     gsize room = request->size - listing->len, taken;
 
     /* Without a nodeid the kernel keeps only the name. */
-    if (listing->plus && is_child && fs_fill_entry(request, node, &entry) != CACHE_FOUND)
+    if (listing->plus && is_child && !fs_fill_listed(request, node, &entry))
         memset(&entry, 0, sizeof entry);
     entry.attr.st_ino = fs_ino(request->fs, node);
     entry.attr.st_mode = fs_view(node.kind)->mode;

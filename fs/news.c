@@ -130,7 +130,7 @@ static void on_part_corrected(guint32 id, guint32 uid, const MailPart *part, gpo
         .part = part->nth,
     };
 
-    if (fs_ino(fs, node))
+    if (is_shown(fs, node.number) && fs_ino(fs, node))
         resize(fs, node);
 }
 

@@ -27,6 +27,7 @@ struct Fs {
     FsFailures *failures;
     GHashTable *shown;   /* generations of which the kernel may know names */
     GHashTable *resized; /* files whose new size the kernel may not know: ino -> notifier's mark */
+    GHashTable *sized;   /* inos of those that are listed unsized, whose size was told */
     GBytes *status;      /* the text of .mailfs/status as it was last looked at */
     GHashTable *opened;  /* that text as each of its readers opened it, by file handle */
     gsize last_handle;

@@ -79,6 +79,7 @@ Fs *fs_new(Cache *cache, const FsOptions *options, GError **error)
     fs->gid = getgid();
     fs->failures = fs_failures_new();
     fs->shown = g_hash_table_new(NULL, NULL);
+    fs->sized = g_hash_table_new(NULL, NULL);
     fs->opened = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref);
     fs->resized = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     fs->session = make_session(fs);
@@ -154,6 +155,7 @@ void fs_free(Fs *fs)
     fs_tree_free(fs->tree);
     fs_failures_free(fs->failures);
     g_hash_table_unref(fs->shown);
+    g_hash_table_unref(fs->sized);
     g_hash_table_unref(fs->resized);
     free(fs->buffer.mem);
     g_hash_table_unref(fs->opened);

@@ -41,6 +41,7 @@ const FsView fs_view_text = {
     .parent = fs_message_parent,
     .attr = text_attr,
     .knows_attr = text_knows_attr,
+    .is_listed_unsized = TRUE,
     .open = fs_open_kept,
     .read = text_read,
     .is_here = text_is_here,

@@ -40,6 +40,8 @@ CacheAnswer fs_attr(FsRequest *request, FsNode node, struct stat *attr)
     attr->st_gid = request->fs->gid;
     attr->st_blksize = 4096;
     answer = view->attr(request, node, attr);
+    if (answer == CACHE_FOUND && view->is_listed_unsized)
+        g_hash_table_add(request->fs->sized, GSIZE_TO_POINTER((gsize)attr->st_ino));
     /* Fewer blocks than the size takes would say: sparse (cp looks). */
     attr->st_blocks = (attr->st_size + 511) / 512;
     return answer;
@@ -54,6 +56,13 @@ static gboolean can_tell_attr(const FsRequest *request, FsNode node)
            (view->knows_attr(request->fs, node) && !fs_is_resizing(request->fs, node));
 }
 
+/* Whether the kernel was told a size: it would take none for an empty file. */
+static gboolean was_sized(const FsRequest *request, FsNode node)
+{
+    return g_hash_table_contains(request->fs->sized,
+                                 GSIZE_TO_POINTER((gsize)fs_ino(request->fs, node)));
+}
+
 CacheAnswer fs_fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
 {
     const FsView *view = fs_view(node.kind);
@@ -64,8 +73,16 @@ CacheAnswer fs_fill_entry(FsRequest *request, FsNode node, struct fuse_entry_par
     entry->entry_timeout = view->timeout;
     /* Lookups in one directory wait for each other, so none gets anything: without a size the
      * kernel will ask for it. */
-    if (!can_tell_attr(request, node))
+    if (!can_tell_attr(request, node) && !was_sized(request, node))
         return CACHE_FOUND;
     entry->attr_timeout = view->timeout;
     return fs_attr(request, node, &entry->attr);
+}
+
+gboolean fs_fill_listed(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
+{
+    if (!can_tell_attr(request, node) &&
+        (!fs_view(node.kind)->is_listed_unsized || was_sized(request, node)))
+        return FALSE;
+    return fs_fill_entry(request, node, entry) == CACHE_FOUND;
 }

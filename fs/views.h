@@ -29,6 +29,8 @@ typedef struct {
     CacheAnswer (*attr)(FsRequest *request, FsNode node, struct stat *attr);
     /* Whether attr would tell at once; NULL: it does. */
     gboolean (*knows_attr)(Fs *fs, FsNode node);
+    /* Whether listings show it without a size, as long as none was told. */
+    gboolean is_listed_unsized;
     /* The size that readers go by, as far as is known without making it; or G_MAXUINT64. */
     guint64 (*size_told)(Fs *fs, FsNode node);
     /* Says what the kernel may keep of a file.  Not called under -o ro. */
@@ -45,9 +47,11 @@ typedef struct {
 const FsView *fs_view(FsKind kind);
 /* All attributes of @node. */
 CacheAnswer fs_attr(FsRequest *request, FsNode node, struct stat *attr);
-/* What the kernel is told of a name: the same, but without a size where that would take getting
- * something. */
+/* What the kernel is told of a name that it looks up: the same, but without a size where that would
+ * take getting something. */
 CacheAnswer fs_fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry);
+/* The same of one that it lists.  FALSE when it is told nothing but the name. */
+gboolean fs_fill_listed(FsRequest *request, FsNode node, struct fuse_entry_param *entry);
 
 /* --- nodes.c --- */
 
@@ -101,5 +105,6 @@ extern const FsView fs_view_part, fs_view_part_header;
 /* The part that @node stands for, in *ret_root, the tree of its message; both borrowed until the
  * return to the main loop. */
 CacheAnswer fs_part(FsRequest *request, FsNode node, MailPart **ret_root, MailPart **ret_part);
-/* Wants what fs_attr() of the files of @parts (MailPart) will need, for it will be asked next. */
+/* Wants what fs_attr() of the files of @parts (MailPart) will need, where that is little: it may be
+ * asked next. */
 void fs_parts_expect(Fs *fs, FsNode dir, const GPtrArray *parts);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/fs/listing.c - directories page by page: nothing lost, nothing twice, whatever happens
  * meanwhile. */
+#include "cache/private.h"
 #include "mount.h"
 
 #include <errno.h>
@@ -218,9 +219,8 @@ static void test_plus_tells_attributes(Mount *mount, gconstpointer data)
     g_assert_cmpuint(entry->dirent.ino, ==, entry->entry_out.nodeid);
 }
 
-/* Where sizes lied once, those that are not proved are not told: the kernel asks one by one, and
- * need not look up the name again for that. */
-static void test_plus_tells_no_doubtful_sizes(Mount *mount, gconstpointer data)
+/* Where sizes lied once, those that are not proved are not told: the kernel asks one by one. */
+static void test_plus_leaves_out_doubtful_sizes(Mount *mount, gconstpointer data)
 {
     guint64 inbox = mount_ino(mount, "INBOX");
     g_autoptr(DirReader) reader = dirreader_new(inbox, FUSE_READDIRPLUS, 4096);
@@ -230,16 +230,46 @@ static void test_plus_tells_no_doubtful_sizes(Mount *mount, gconstpointer data)
     fakebackend_add(mount->backend, mount->inbox, 4)->size_told = 900;
     all = mount_list(mount, inbox);
     assert_code(mount_read(mount, mount_ino(mount, "INBOX/u4.eml"), 0, 4096), EIO);
-    /* Until the kernel has heard of the new size, that one is not told either. */
+    /* Until the kernel has heard of the new size, that one is left out as well. */
     notes = mount_take_notes(mount);
     reader->cookie = 2;
     mount->backend->is_held = TRUE;
     entry = (gconstpointer)fakekernel_wait(mount->kernel, dirreader_send(mount, reader))->bytes;
     g_assert_cmpuint(entry->entry_out.attr.size, ==, 1004);
     entry = (gconstpointer)((const char *)entry + FUSE_DIRENTPLUS_SIZE(entry));
-    g_assert_cmpuint(entry->entry_out.nodeid, ==, mount_ino(mount, "INBOX/" INBOX_NAME ".u3,.eml"));
+    g_assert_cmpuint(entry->entry_out.nodeid, ==, 0);
+    g_assert_cmpuint(entry->dirent.ino, !=, 0);
+}
+
+static const struct fuse_direntplus *first_text(Mount *mount, guint64 dir)
+{
+    g_autoptr(DirReader) reader = dirreader_new(dir, FUSE_READDIRPLUS, 4096);
+
+    reader->cookie = 2;
+    return (gconstpointer)fakekernel_wait(mount->kernel, dirreader_send(mount, reader))->bytes;
+}
+
+/* A text without a size is told, so that it is not looked up again; but the kernel would take it
+ * for empty if it has heard of a size before. */
+static void test_plus_of_texts(Mount *mount, gconstpointer data)
+{
+    guint64 texts = mount_ino(mount, ".mailfs/text/INBOX"), ino;
+    const CacheBox *box = cache_box(mount->cache, mount->inbox);
+    const struct fuse_direntplus *entry;
+
+    open_inbox(mount);
+    entry = first_text(mount, texts);
+    ino = entry->entry_out.nodeid;
+    g_assert_cmpuint(ino, !=, 0);
     g_assert_cmpuint(entry->entry_out.entry_valid, >, 0);
     g_assert_cmpuint(entry->entry_out.attr_valid, ==, 0);
+    g_assert_cmpuint(mount_getattr(mount, ino)->size, >, 0);
+    g_assert_cmpuint(first_text(mount, texts)->entry_out.attr_valid, >, 0);
+    /* As when it had to go for others. */
+    blocks_forget_message(mount->cache->blocks, box->generation, 3);
+    entry = first_text(mount, texts);
+    g_assert_cmpuint(entry->entry_out.nodeid, ==, 0);
+    g_assert_cmpuint(entry->dirent.ino, ==, ino);
 }
 
 /* Which is not all: no copy of it must look whole. */
@@ -325,7 +355,8 @@ int main(int argc, char **argv)
     mount_test("/listing/windows", NULL, test_windows);
     mount_test("/listing/windows-out-of-order", NULL, test_windows_out_of_order);
     mount_test("/listing/plus", NULL, test_plus_tells_attributes);
-    mount_test("/listing/plus-doubtful-sizes", NULL, test_plus_tells_no_doubtful_sizes);
+    mount_test("/listing/plus-texts", NULL, test_plus_of_texts);
+    mount_test("/listing/plus-doubtful-sizes", NULL, test_plus_leaves_out_doubtful_sizes);
     mount_test("/listing/offline", NULL, test_offline_lists_what_is_known);
     mount_test("/listing/mailbox-fails", NULL, test_mailbox_fails);
     mount_test("/listing/mailbox-goes", NULL, test_mailbox_goes_while_it_is_listed);
