@@ -4,12 +4,20 @@
 
 #include "imap/marks.h"
 
-#define GUILTY_MAX 8
+#define GUILTY_MAX  8
+#define REMEMBER_US (3600 * (gint64)G_USEC_PER_SEC)
 
 struct ImapSuspects {
     ImapMarks *marks; /* their numbers mean nothing */
-    guint n_guilty;   /* ever */
+    guint n_guilty;
+    gint64 last_us; /* when the last of them was found so */
 };
+
+/* A bad network makes messages guilty that are not. */
+static guint n_guilty(const ImapSuspects *suspects)
+{
+    return g_get_monotonic_time() - suspects->last_us < REMEMBER_US ? suspects->n_guilty : 0;
+}
 
 ImapSuspects *imap_suspects_new(void)
 {
@@ -45,20 +53,22 @@ void imap_suspects_remove(ImapSuspects *suspects, guint32 generation, guint32 ui
 gboolean imap_suspects_convict(ImapSuspects *suspects, guint32 generation, guint32 uid,
                                gboolean is_sure)
 {
-    if (!is_sure && !suspects->n_guilty && !imap_suspects_has(suspects, generation, uid)) {
+    if (!is_sure && !imap_suspects_were_right(suspects) &&
+        !imap_suspects_has(suspects, generation, uid)) {
         imap_suspects_add(suspects, generation, uid);
         return FALSE;
     }
-    suspects->n_guilty++;
+    suspects->n_guilty = n_guilty(suspects) + 1;
+    suspects->last_us = g_get_monotonic_time();
     return TRUE;
 }
 
 gboolean imap_suspects_were_right(const ImapSuspects *suspects)
 {
-    return suspects->n_guilty > 0;
+    return n_guilty(suspects) > 0;
 }
 
 gboolean imap_suspects_were_many(const ImapSuspects *suspects)
 {
-    return suspects->n_guilty >= GUILTY_MAX;
+    return n_guilty(suspects) >= GUILTY_MAX;
 }

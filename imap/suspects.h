@@ -20,7 +20,7 @@ void imap_suspects_remove(ImapSuspects *suspects, guint32 generation, guint32 ui
  * is no accident any more; else it is suspected from now on. */
 gboolean imap_suspects_convict(ImapSuspects *suspects, guint32 generation, guint32 uid,
                                gboolean is_sure);
-/* How many messages were at fault: some, so this server is not to be asked over a connection that
- * is needed; and too many, so it is not to be asked at all. */
+/* How many messages were at fault of late: some, so this server is not to be asked over a
+ * connection that is needed; and too many, so it is not to be asked at all. */
 gboolean imap_suspects_were_right(const ImapSuspects *suspects);
 gboolean imap_suspects_were_many(const ImapSuspects *suspects);
