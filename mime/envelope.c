@@ -100,17 +100,11 @@ static char *dup_unfolded(const Value *value)
     return text;
 }
 
-/* NULL makes an empty text. */
-static char *dup_clean(const char *text)
-{
-    return mime_text_clean(text ? text : "", text ? strlen(text) : 0);
-}
-
 static char *dup_raw(const Value *value)
 {
     g_autofree char *text = dup_unfolded(value);
 
-    return g_strstrip(dup_clean(text));
+    return g_strstrip(mime_text_clean(text, strlen(text)));
 }
 
 /* In quotes where the header must have had them, so that no name looks like an address. */
@@ -170,13 +164,52 @@ static void add_person(People *people, char *name, char *address)
     g_free(address);
 }
 
-/* Servers tell a local part without its quotes. */
-static void add_mailbox(People *people, InternetAddressMailbox *mailbox)
+/* GMime would decode names, and ask iconv for whatever charset they say.  Without question marks it
+ * finds no encoded words, not even where quotes are taken off: "{q" stands for one, "{{" for "{".
+ */
+static char *dup_hidden(const char *text)
 {
-    char *address = dup_clean(internet_address_mailbox_get_addr(mailbox));
+    GString *hidden = g_string_new(NULL);
 
-    g_mime_utils_unquote_string(address);
-    add_person(people, dup_clean(internet_address_get_name(INTERNET_ADDRESS(mailbox))), address);
+    for (; *text; text++) {
+        if (*text == '?' || *text == '{')
+            g_string_append_c(hidden, '{');
+        g_string_append_c(hidden, *text == '?' ? 'q' : *text);
+    }
+    return g_string_free(hidden, FALSE);
+}
+
+/* NULL makes an empty text. */
+static char *dup_shown(const char *hidden)
+{
+    GString *text = g_string_new(NULL);
+
+    for (; hidden && *hidden; hidden++) {
+        gboolean is_mark = g_str_has_prefix(hidden, "{q");
+
+        hidden += is_mark || g_str_has_prefix(hidden, "{{");
+        g_string_append_c(text, is_mark ? '?' : *hidden);
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* Decoded when the list has been taken apart, so that what is in encoded words does not change it.
+ */
+static char *dup_name(InternetAddress *address)
+{
+    g_autofree char *shown = dup_shown(internet_address_get_name(address));
+    g_autofree char *name = g_strstrip(mime_words_decode(shown));
+
+    return mime_text_clean(name, strlen(name));
+}
+
+/* Servers tell a local part without its quotes. */
+static char *dup_address(InternetAddressMailbox *mailbox)
+{
+    g_autofree char *shown = dup_shown(internet_address_mailbox_get_addr(mailbox));
+
+    g_mime_utils_unquote_string(shown);
+    return mime_text_clean(shown, strlen(shown));
 }
 
 static void add_list(People *people, InternetAddressList *list)
@@ -191,7 +224,7 @@ static void add_list(People *people, InternetAddressList *list)
         if (INTERNET_ADDRESS_IS_GROUP(address))
             add_list(people, internet_address_group_get_members(INTERNET_ADDRESS_GROUP(address)));
         else
-            add_mailbox(people, INTERNET_ADDRESS_MAILBOX(address));
+            add_person(people, dup_name(address), dup_address(INTERNET_ADDRESS_MAILBOX(address)));
     }
 }
 
@@ -212,9 +245,9 @@ static People read_people(const Value *value)
 {
     People people = {.text = g_string_new(NULL)};
     g_autofree char *raw = dup_unfolded(value);
-    g_autofree char *words = mime_header_without_base64(raw);
+    g_autofree char *hidden = dup_hidden(raw);
     InternetAddressList *list =
-        is_too_deep(words) ? NULL : internet_address_list_parse(NULL, words);
+        is_too_deep(hidden) ? NULL : internet_address_list_parse(NULL, hidden);
 
     if (list)
         add_list(&people, list);

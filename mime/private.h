@@ -29,10 +29,9 @@ static inline void mime_blank_controls(char *text, gsize len)
 
 /* --- header.c --- */
 
-/* @text with the encoded words of base64 as quoted ones; new.  GMime joins adjacent words of one
- * charset and encoding, so that they may share a character, but takes the padding of base64 for the
- * end of them all. */
-char *mime_header_without_base64(const char *text);
+/* @text with its encoded words decoded (RFC 2047), by MimeCharset; new, UTF-8 without NUL, in time
+ * that grows with its length.  What is bare and not UTF-8 is read as windows-1252. */
+char *mime_words_decode(const char *text);
 
 /* --- params.c --- */
 

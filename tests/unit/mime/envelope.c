@@ -9,6 +9,9 @@ typedef struct {
     const char *name, *header, *expected; /* the fields that are not empty */
 } Row;
 
+/* Of a charset that iconv knows, but we do not ask for. */
+#define NOT_LISTED "to-name=\357\277\275 to-address=a@b to=\357\277\275 <a@b>, \357\277\275 <c@d>"
+
 static const Row rows[] = {
     {"empty", "", ""},
     {"no-header", "\r\nSubject: body\r\n", ""},
@@ -36,6 +39,21 @@ static const Row rows[] = {
     {"encoded-padded",
      "From: =?utf-8?B?YWI=?=\r\n =?utf-8?B?ZGVm?= <a@b>, \"=?utf-8?B?w7w=?=\" <c@d>\r\n",
      "from-name=abdef from-address=a@b from=abdef <a@b>, \303\274 <c@d>"},
+    {"encoded-structure",
+     "To: =?utf-8?q?Doe=2C_Al_=3Cx=40y=3E=2C?= <al@h>, =?utf-8?b?eEB5LCA=?= =?utf-8?b?ekB5?= "
+     "<c@d>\r\n",
+     "to-name=Doe, Al <x@y>, to-address=al@h to=\"Doe, Al <x@y>,\" <al@h>, \"x@y, z@y\" <c@d>"},
+    {"encoded-blanks", "To: =?utf-8?q?_Al_?= <a@b>\r\n", "to-name=Al to-address=a@b to=Al <a@b>"},
+    {"encoded-split", "To: =?gb2312?q?=D6?=\r\n =?gb2312?b?0A==?= <a@b>\r\n",
+     "to-name=\344\270\255 to-address=a@b to=\344\270\255 <a@b>"},
+    {"encoded-as-browsers", "To: =?iso-8859-1?q?=80?= <a@b>\r\n",
+     "to-name=\342\202\254 to-address=a@b to=\342\202\254 <a@b>"},
+    {"not-listed", "To: =?ibm037?q?=C1?= <a@b>, =?ibm037?b?wQ==?= <c@d>\r\n", NOT_LISTED},
+    {"not-listed-quoted", "To: \"=\\?ibm037?q?=C1?=\" <a@b>, \"=\"?ibm037?q?=C1?= <c@d>\r\n",
+     NOT_LISTED},
+    {"not-listed-comment", "To: a@b (=?ibm037?q?=C1?=), c@d (=\\?ibm037?q?=C1?=)\r\n", NOT_LISTED},
+    {"question-marks", "To: {? \"?{{q\" <a?{q{@b>, ?? <c{?q@d?>\r\n",
+     "to-name={? ?{{q to-address=a?{q{@b to={? ?{{q <a?{q{@b>, ?? <c{?q@d?>"},
     {"encoded-address", "From: =?utf-8?q?a=40b?=@h\r\n",
      "from-address==?utf-8?q?a=40b?=@h from==?utf-8?q?a=40b?=@h"},
     {"8-bit", "Subject: \303\274ber\r\nTo: \374 <a@b>\r\n",

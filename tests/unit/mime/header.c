@@ -4,6 +4,8 @@
 
 #include "mime/mime.h"
 
+#define FFFD "\357\277\275"
+
 typedef struct {
     const char *name, *raw, *expected;
 } Row;
@@ -21,10 +23,23 @@ static const Row rows[] = {
     {"iso-2022-jp", "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=", "\346\227\245\346\234\254"},
     {"koi8-r", "=?koi8-r?B?8NLJ18XU?=", "\320\237\321\200\320\270\320\262\320\265\321\202"},
     {"language", "=?us-ascii*en?q?hello?=", "hello"}, /* RFC 2231 */
+    {"language-unknown", "=?x*en?q?a?= =?X*de?q?b?=", "ab"},
+    {"latin-1-as-browsers", "=?iso-8859-1?q?=80_5?=", "\342\202\254 5"},
+    {"gb2312-as-browsers", "=?gb2312?b?gTCENg==?=", "\302\245"},
+    {"not-listed", "=?ibm037?q?=C1?=", FFFD}, /* that iconv knows */
+    {"not-listed-b", "a =?IBM037?B?wcI=?= b", "a " FFFD FFFD " b"},
+    {"not-listed-language", "=?ibm037*en?q?=C1?=", FFFD},
+    {"not-listed-suffix", "=?us-ascii//translit?q?=FC?=", FFFD},
+    {"not-listed-utf-8", "=?x-unknown?q?=C3=A4=FC?=", "\303\244" FFFD},
+    {"no-charset", "=?\?q?=C3=A4?=", "\303\244"},
+    {"blank-in-charset", "=?ibm 037?q?=C1?=", "=?ibm 037?q?=C1?="},
     {"beside-text", "Re: =?utf-8?q?=C3=A4?= end", "Re: \303\244 end"},
     {"split-character", "=?utf-8?q?=C3?= =?utf-8?q?=A4?=", "\303\244"},
     {"split-character-b", "=?utf-8?b?ww==?= =?UTF-8?B?pA==?=", "\303\244"},
     {"split-character-mixed", "=?utf-8?b?ww==?= =?utf-8?q?=A4?=", "\303\244"},
+    {"split-character-cases", "=?gb2312?q?=D6?= =?GB2312?B?0A==?=", "\344\270\255"},
+    {"split-character-charsets", "=?utf-8?q?=C3?= =?koi8-r?q?=F0?=", FFFD "\320\237"},
+    {"split-character-text", "=?utf-8?q?=C3?= a =?utf-8?q?=A4?=", FFFD " a " FFFD},
     {"split-folded", "=?utf-8?q?=C3?=\r\n\t =?utf-8?q?=A4?= x", "\303\244 x"},
     {"padded", "=?utf-8?B?YWI=?= =?utf-8?B?ZGVm?=", "abdef"},
     {"padded-all", "=?utf-8?B?YQ==?= =?utf-8?B?YmM=?= =?utf-8?B?ZA==?=", "abcd"},
@@ -41,6 +56,10 @@ static const Row rows[] = {
     {"empty-word", "=?utf-8?q?a?= =?utf-8?q?\?= =?utf-8?q?b?=", "ab"},
     {"raw-utf-8", "Gr\303\274\303\237e", "Gr\303\274\303\237e"},
     {"raw-latin-1", "Gr\374\337e", "Gr\303\274\303\237e"},
+    {"raw-both", "\303\274 \374 \303\274", "\303\274 \303\274 \303\274"},
+    {"raw-beside-word", "\374=?utf-8?q?=C3=A4?= \374", "\303\274\303\244 \303\274"},
+    {"q-that-is-not", "=?utf-8?q?a=b=C_=?=", "a=b=C ="},
+    {"decoded-is-no-word", "=?utf-8?q?=3D=3Futf-8=3Fq=3Fa=3F=3D?=", "=?utf-8?q?a?="},
     {"no-end", "=?utf-8?q?abc", "=?utf-8?q?abc"},
     {"control", "a\033[31mb\177c\002", "a [31mb c "},
     {"encoded-control", "=?utf-8?q?a=0D=0Ab=1B?=", "a  b "},
@@ -136,6 +155,32 @@ static void test_limit(void)
     g_assert_true(g_utf8_validate(decoded, -1, NULL));
 }
 
+/* As many as a value can have: of other charsets by turns, bare octets, or without end. */
+static void test_many_words(void)
+{
+    static const struct {
+        const char *raw, *expected;
+    } units[] = {
+        {"=?gb18030?q?a?==?euc-jp?q?b?=", "ab"},
+        {"\374 ", "\303\274 "},
+        {"=?a?q?b ", "=?a?q?b "},
+        {"=?", "=?"},
+        {"?=", "?="},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
+        g_autoptr(GString) raw = g_string_new(NULL), expected = g_string_new(NULL);
+        g_autofree char *decoded = NULL;
+
+        while (raw->len + strlen(units[i].raw) <= 64 * 1024) {
+            g_string_append(raw, units[i].raw);
+            g_string_append(expected, units[i].expected);
+        }
+        decoded = mime_header_decode(raw->str, raw->len);
+        g_assert_cmpstr(decoded, ==, expected->str);
+    }
+}
+
 static void test_token(void)
 {
     g_autofree char *long_text = g_strnfill(100000, 'A');
@@ -160,6 +205,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mime/header/hostile", test_hostile);
     g_test_add_func("/mime/header/random", test_random);
     g_test_add_func("/mime/header/limit", test_limit);
+    g_test_add_func("/mime/header/many-words", test_many_words);
     g_test_add_func("/mime/header/token", test_token);
     return g_test_run();
 }
