@@ -366,6 +366,14 @@ static void test_long_header(void)
     }
 }
 
+/* By number, for the others are measured by them. */
+static void test_limits(void)
+{
+    g_assert_cmpuint(MAIL_PART_DEPTH_MAX, ==, 100);
+    g_assert_cmpuint(MAIL_PARTS_MAX, ==, 10000);
+    g_assert_cmpuint(MIME_HEADER_MAX, ==, 1 << 20);
+}
+
 /* A source that fails is a message that ends there. */
 static void test_source_fails(void)
 {
@@ -392,6 +400,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mime/structure/nul", test_nul);
     g_test_add_func("/mime/structure/deep-messages", test_deep_messages);
     g_test_add_func("/mime/structure/long-header", test_long_header);
+    g_test_add_func("/mime/structure/limits", test_limits);
     g_test_add_func("/mime/structure/source-fails", test_source_fails);
     return g_test_run();
 }
