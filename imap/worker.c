@@ -108,11 +108,8 @@ static void on_done(const ImapResponse *response, const GError *error, gpointer 
     ImapWorker *worker = job->worker;
     gboolean was_oldest = g_queue_peek_head(&worker->jobs) == job;
 
-    if (imap_session_is_closed(worker->session) && !worker->has_culprit) {
-        worker->has_culprit = TRUE;
-        /* Who says nothing may not have heard. */
-        job->is_culprit = !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_TIMEOUT);
-    }
+    if (imap_session_is_closed(worker->session) && !worker->has_culprit)
+        job->is_culprit = worker->has_culprit = TRUE;
     g_queue_remove(&worker->jobs, job);
     if (worker->streaming == job)
         worker->streaming = NULL;
