@@ -8,6 +8,7 @@
 
 /* Blocks have numbers of 32 bits. */
 #define SIZE_LIMIT ((guint64)G_MAXUINT32 * CACHE_BLOCK_SIZE)
+#define ANY_BODY   (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL)
 
 /* An output of limited size that remembers whether all went in. */
 typedef struct {
@@ -90,14 +91,13 @@ static gboolean read_origin(const char *at, ImapItems *items)
            imap_number_parse(at + 1, len - 2, G_MAXINT64, &items->origin);
 }
 
-/* "BODY[section]<origin>"; the first of a response counts. */
+/* "BODY[section]<origin>"; the first of those that are left counts. */
 static void take_body(const char *name, const ImapValue *value, ImapItems *items)
 {
     ImapItems found = *items;
     const char *close = strrchr(name, ']');
 
-    if (items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL) ||
-        g_ascii_strncasecmp(name, "BODY[", strlen("BODY[")) != 0)
+    if (items->present & ANY_BODY || g_ascii_strncasecmp(name, "BODY[", strlen("BODY[")) != 0)
         return;
     if (!close || !read_section(name + strlen("BODY["), close, found.section) ||
         !read_origin(close + 1, &found))
@@ -110,6 +110,7 @@ static void take_body(const char *name, const ImapValue *value, ImapItems *items
     } else {
         return;
     }
+    found.rest = value->next;
     *items = found;
 }
 
@@ -204,6 +205,18 @@ gboolean imap_items_parse(const ImapValue *list, ImapItems *ret_items)
     }
     *ret_items = items;
     return TRUE;
+}
+
+gboolean imap_items_next_body(ImapItems *items)
+{
+    const ImapValue *name = items->rest;
+
+    items->present &= ~(guint)ANY_BODY;
+    items->rest = NULL;
+    items->body = NULL;
+    for (; name && !(items->present & ANY_BODY); name = name->next->next)
+        take_body(name->bytes, name->next, items);
+    return (items->present & ANY_BODY) != 0;
 }
 
 typedef struct {

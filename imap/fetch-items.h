@@ -35,10 +35,15 @@ typedef struct {
     gboolean has_origin;
     guint64 origin;        /* "<4096>" */
     const ImapValue *body; /* the string */
+    const ImapValue *rest; /* the pairs behind that BODY[] */
 } ImapItems;
 
 /* @list is the parenthesized list of a FETCH response.  FALSE when it is no list of pairs. */
 gboolean imap_items_parse(const ImapValue *list, ImapItems *ret_items);
+
+/* Puts the next BODY[] of the response in the place of the one that @items has.  FALSE when there
+ * is no other: then @items has none. */
+gboolean imap_items_next_body(ImapItems *items);
 
 /* "17-Jul-1996 02:44:25 -0700" to Unix seconds; years 0000 to 9999; any blank-padded day. */
 gboolean imap_date_parse(const char *text, gint64 *ret_date);

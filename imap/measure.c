@@ -11,12 +11,17 @@
 #include "imap/worker.h"
 #include "mime/mime.h"
 
-#define ROUND_MAX 12 /* parts, two commands each: no more than imap_fetch_is_full() lets */
+/* Of a command, whose line servers take up to 8,192 octets (RFC 7162 4). */
+#define PARTS_MAX 32
+#define LEN_MAX   7000
+#define ITEM_LEN  56 /* "BODY.PEEK[]<18446744073709551615.257> ", and more, without the section */
+
+#define COMMANDS_MAX 8 /* in flight, on one connection: what is small goes beside them */
+#define REFUSED_MAX  8 /* parts of one message, each alone */
 
 typedef struct {
     char *section;
     guint64 size;        /* encoded, as the tree has it */
-    guint n_asked;       /* commands in flight */
     GBytes *head, *tail; /* NULL as long as they have not come */
 } Part;
 
@@ -30,22 +35,16 @@ typedef struct {
     gboolean is_over; /* the want has ended */
     GPtrArray *parts; /* Part */
     guint n_in_flight;
+    guint n_refused;
     gboolean is_last; /* of the rounds */
 } Measure;
 
-typedef enum {
-    ASK_HEAD,
-    ASK_TAIL,
-    ASK_ALL
-} Question;
-
+/* A command that asks of some parts in a row. */
 typedef struct {
     ImapJob job;
     Measure *measure;
-    Part *part;
-    Question question;
-    guint64 origin;
-    guint64 len; /* octets that there should be from there on, and no more */
+    guint first, n; /* of measure->parts */
+    guint stop;     /* those behind, up to there, are asked of when it has ended */
 } MeasureJob;
 
 static void part_free(gpointer data)
@@ -113,7 +112,7 @@ static gboolean is_regular(const Part *part, MailBase64 *ret_layout)
            mime_base64_fits(ret_layout, part->size - n_tail, tail, n_tail);
 }
 
-static void judge(const Measure *measure, const Part *part)
+static void judge(const Measure *measure, Part *part)
 {
     MailBase64 layout;
     gboolean is_good = is_regular(part, &layout);
@@ -121,15 +120,32 @@ static void judge(const Measure *measure, const Part *part)
     cache_put_measure(imap_worker_cache(measure->worker), measure->generation, measure->uid,
                       part->section, is_good ? MAIL_PART_REGULAR : MAIL_PART_IRREGULAR,
                       is_good ? &layout : NULL);
+    g_clear_pointer(&part->head, g_bytes_unref);
+    g_clear_pointer(&part->tail, g_bytes_unref);
 }
 
 /* --- answers --- */
 
-static gboolean is_answer(const MeasureJob *ask, const ImapItems *items)
+/* All of a small part is asked for; of others, as much at either end. */
+static guint64 edge_of(const Part *part)
 {
-    return items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL) &&
-           g_str_equal(items->section, ask->part->section) &&
-           (items->has_origin ? items->origin : 0) == ask->origin;
+    return part->size <= 2 * MIME_BASE64_EDGE ? part->size : MIME_BASE64_EDGE;
+}
+
+/* The part that the BODY[] of @items is of, or NULL when it was not asked for. */
+static Part *part_of(const MeasureJob *ask, const ImapItems *items)
+{
+    guint64 origin = items->has_origin ? items->origin : 0;
+
+    if (!(items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL)))
+        return NULL;
+    for (guint i = ask->first; i < ask->first + ask->n; i++) {
+        Part *part = ask->measure->parts->pdata[i];
+
+        if (g_str_equal(items->section, part->section))
+            return origin == 0 || origin == part->size - edge_of(part) ? part : NULL;
+    }
+    return NULL;
 }
 
 static void hold(GBytes **held, const ImapValue *body)
@@ -138,16 +154,32 @@ static void hold(GBytes **held, const ImapValue *body)
     *held = g_bytes_new(body->bytes, body->len);
 }
 
-static void take(const MeasureJob *ask, const ImapItems *items)
+static void take(Part *part, const ImapItems *items)
 {
-    Part *part = ask->part;
+    guint64 origin = items->has_origin ? items->origin : 0, len = edge_of(part);
 
-    if (!items->body || items->body->full_len != ask->len || items->body->len != ask->len)
+    if (!items->body || items->body->full_len != len || items->body->len != len)
         return;
-    if (ask->question != ASK_TAIL)
+    if (origin == 0)
         hold(&part->head, items->body);
-    if (ask->question != ASK_HEAD)
+    if (origin == part->size - len)
         hold(&part->tail, items->body);
+}
+
+/* FALSE when nothing of it was asked for. */
+static gboolean take_all(const MeasureJob *ask, const ImapItems *items)
+{
+    ImapItems next = *items;
+    gboolean is_answer = FALSE;
+
+    do {
+        Part *part = part_of(ask, &next);
+
+        is_answer |= part != NULL;
+        if (part)
+            take(part, &next);
+    } while (imap_items_next_body(&next));
+    return is_answer;
 }
 
 static gboolean fetched(ImapJob *job, const ImapItems *items)
@@ -157,101 +189,163 @@ static gboolean fetched(ImapJob *job, const ImapItems *items)
     CacheMessage message;
     const char *why;
 
-    if (items->uid != measure->uid || job->worker->box != job->box || !is_answer(ask, items))
+    if (items->uid != measure->uid || job->worker->box != job->box || !take_all(ask, items))
         return FALSE;
     why = imap_worker_find_stranger(job->worker, measure->generation, items, &message);
     if (why)
         end_gone(measure, why);
-    else
-        take(ask, items);
     cache_want_renew(imap_worker_cache(job->worker), measure->want);
     return TRUE;
 }
 
-static void finish(ImapJob *job, const ImapResponse *response, const GError *error)
-{
-    const MeasureJob *ask = (const MeasureJob *)job;
-    Measure *measure = ask->measure;
-
-    if (imap_session_is_closed(job->worker->session)) {
-        /* The next connection would end at the same octets. */
-        if (job->is_culprit && !measure->is_over &&
-            imap_job_convicts(job, measure->generation, measure->uid, error))
-            conclude(measure);
-        return;
-    }
-    if (error && (!imap_worker_is_inside(job->worker, job->box) ||
-                  g_error_matches(error, MAIL_ERROR, MAIL_ERROR_BUSY)))
-        end(measure, error);
-    if (--ask->part->n_asked > 0 || measure->is_over)
-        return;
-    judge(measure, ask->part);
-    g_clear_pointer(&ask->part->head, g_bytes_unref);
-    g_clear_pointer(&ask->part->tail, g_bytes_unref);
-    if (--measure->n_in_flight == 0 && measure->is_last)
-        conclude(measure);
-}
-
 /* --- questions --- */
 
-static MeasureJob *ask_new(Measure *measure, Part *part, Question question)
+static void finish(ImapJob *job, const ImapResponse *response, const GError *error);
+
+/* One octet more than there should be, at the end, shows whether the section ends there. */
+static void add_items(GString *items, const Part *part)
 {
+    guint64 edge = edge_of(part);
+
+    if (edge < part->size)
+        g_string_append_printf(items, " BODY.PEEK[%s]<0.%" G_GUINT64_FORMAT ">", part->section,
+                               edge);
+    g_string_append_printf(items, " BODY.PEEK[%s]<%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT ">",
+                           part->section, part->size - edge, edge + 1);
+}
+
+/* Asks of @n parts from @first on, and later of those up to @stop. */
+static void send(Measure *measure, guint first, guint n, guint stop)
+{
+    ImapCommand *command = imap_worker_command(measure->worker, "UID FETCH");
     MeasureJob *ask = imap_job_new(measure->worker, sizeof *ask, measure->box);
+    g_autoptr(GString) items = g_string_new(NULL);
 
     ask->job.fetched = fetched;
     ask->job.finish = finish;
     ask->job.clear = clear;
     ask->measure = measure;
-    ask->part = part;
-    ask->question = question;
+    ask->first = first;
+    ask->n = n;
+    ask->stop = stop;
     measure->n_refs++;
-    part->n_asked++;
-    return ask;
-}
-
-static void send(MeasureJob *ask, const char *item)
-{
-    ImapCommand *command = imap_worker_command(ask->job.worker, "UID FETCH");
-
-    imap_command_addf(command, "%u (INTERNALDATE RFC822.SIZE %s)", ask->measure->uid, item);
+    measure->n_in_flight++;
+    for (guint i = first; i < first + n; i++)
+        add_items(items, measure->parts->pdata[i]);
+    imap_command_addf(command, "%u (INTERNALDATE RFC822.SIZE%s)", measure->uid, items->str);
     imap_job_send(ask, command);
 }
 
-/* @n_more octets behind the @len show whether the section ends there. */
-static void ask_octets(Measure *measure, Part *part, Question question, guint64 origin, guint64 len,
-                       guint n_more)
+/* How many parts from @first on one command asks of. */
+static guint count_fitting(const Measure *measure, guint first)
 {
-    MeasureJob *ask = ask_new(measure, part, question);
-    g_autofree char *item =
-        g_strdup_printf("BODY.PEEK[%s]<%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT ">", part->section,
-                        origin, len + n_more);
+    gsize len = 0;
+    guint n = 0;
 
-    ask->origin = origin;
-    ask->len = len;
-    send(ask, item);
+    for (; n < PARTS_MAX && first + n < measure->parts->len; n++) {
+        const Part *part = measure->parts->pdata[first + n];
+
+        len += 2 * (ITEM_LEN + strlen(part->section));
+        if (len > LEN_MAX)
+            break;
+    }
+    return n;
 }
 
-static void send_part(Measure *measure, Part *part)
+static gboolean has_room(const ImapWorker *worker)
 {
-    if (part->size <= 2 * MIME_BASE64_EDGE) {
-        ask_octets(measure, part, ASK_ALL, 0, part->size, 1);
-    } else {
-        ask_octets(measure, part, ASK_HEAD, 0, MIME_BASE64_EDGE, 0);
-        ask_octets(measure, part, ASK_TAIL, part->size - MIME_BASE64_EDGE, MIME_BASE64_EDGE, 1);
-    }
+    guint n = 0;
+
+    for (GList *link = worker->jobs.head; link; link = link->next)
+        n += ((const ImapJob *)link->data)->finish == finish;
+    return n < COMMANDS_MAX && !imap_fetch_is_full(worker);
 }
 
 static void send_round(Measure *measure)
 {
-    guint n = 0;
+    guint first = 0;
 
-    while (n < MIN(ROUND_MAX, measure->parts->len) && !imap_fetch_is_full(measure->worker))
-        send_part(measure, measure->parts->pdata[n++]);
-    measure->n_in_flight = n;
-    measure->is_last = n == measure->parts->len;
-    if (!n)
+    while (first < measure->parts->len && has_room(measure->worker)) {
+        guint n = count_fitting(measure, first);
+
+        send(measure, first, n, first + n);
+        first += n;
+    }
+    measure->is_last = first == measure->parts->len;
+    if (!first)
         conclude(measure);
 }
+
+/* --- how a command ends --- */
+
+/* The connection ended over this command, and the next one would end at the same octets. */
+static void blame(MeasureJob *ask, const GError *error)
+{
+    Measure *measure = ask->measure;
+
+    if (ask->job.is_culprit && !measure->is_over &&
+        imap_job_convicts(&ask->job, measure->generation, measure->uid, error))
+        conclude(measure);
+}
+
+/* Asks of what is left, of @n parts first; in another mailbox that is for later. */
+static void go_on(const MeasureJob *ended, guint first, guint n)
+{
+    Measure *measure = ended->measure;
+
+    if (first == ended->stop)
+        return;
+    if (imap_worker_stays_in(measure->worker, measure->box))
+        send(measure, first, MIN(n, ended->stop - first), ended->stop);
+    else
+        measure->is_last = FALSE;
+}
+
+/* The server was asked of too much at once, or of one part that it refuses to tell of. */
+static void refuse(const MeasureJob *ask)
+{
+    Measure *measure = ask->measure;
+
+    cache_want_renew(imap_worker_cache(measure->worker), measure->want);
+    if (ask->n > 1) {
+        go_on(ask, ask->first, ask->n / 2);
+        return;
+    }
+    judge(measure, measure->parts->pdata[ask->first]);
+    if (++measure->n_refused < REFUSED_MAX)
+        go_on(ask, ask->first + 1, 1);
+    else
+        conclude(measure);
+}
+
+static void settle(const MeasureJob *ask)
+{
+    for (guint i = ask->first; i < ask->first + ask->n; i++)
+        judge(ask->measure, ask->measure->parts->pdata[i]);
+    go_on(ask, ask->first + ask->n, ask->n * 2);
+}
+
+static void finish(ImapJob *job, const ImapResponse *response, const GError *error)
+{
+    MeasureJob *ask = (MeasureJob *)job;
+    Measure *measure = ask->measure;
+
+    if (imap_session_is_closed(job->worker->session)) {
+        blame(ask, error);
+        return;
+    }
+    if (error && (!imap_worker_is_inside(job->worker, job->box) ||
+                  g_error_matches(error, MAIL_ERROR, MAIL_ERROR_BUSY)))
+        end(measure, error);
+    if (!measure->is_over && error)
+        refuse(ask);
+    else if (!measure->is_over)
+        settle(ask);
+    if (--measure->n_in_flight == 0 && measure->is_last && !measure->is_over)
+        conclude(measure);
+}
+
+/* --- wants --- */
 
 /* Those of which there is something to ask. */
 static void add_parts(const MailPart *part, GPtrArray *parts)
@@ -297,7 +391,7 @@ static void send_want(ImapWorker *worker, const CacheWant *want, gboolean is_sho
         return;
     }
     add_parts(tree, parts);
-    if (!is_short || parts->len <= ROUND_MAX)
+    if (!is_short || parts->len <= PARTS_MAX)
         start(worker, want, parts);
 }
 
@@ -312,7 +406,7 @@ void imap_measure_send(ImapWorker *worker, guint32 id, gboolean is_short)
         const CacheWant *want = link->data;
 
         next = link->next;
-        if (imap_fetch_is_full(worker))
+        if (!has_room(worker))
             return;
         if (imap_want_is_open(want, CACHE_WANT_MEASURE, box) && (want->n_waiting || !is_short))
             send_want(worker, want, is_short);

@@ -13,8 +13,8 @@ from citizen import Box, Citizen, Stored
 from hostile import LETTER, besiege, idle_memory, status, uids
 from processes import wait_until
 from script import Gone
-from test_part_fetch import (END, PARTS, PICTURE, TEXT, Office, assert_true, directory, octets,
-                             octets_or_error)
+from test_part_fetch import (END, PARTS, PICTURE, SMALL, TEXT, Office, assert_true, directory,
+                             octets, octets_or_error)
 
 # Connections that end.
 
@@ -220,7 +220,7 @@ def held(host: Office, mounted) -> threading.Event:
 
 def test_a_measure_that_nobody_waits_for(besiege):
     """It goes no further than what was asked at once, and that is not much."""
-    host = Office((TEXT, *[PICTURE] * 100), (TEXT, PICTURE))
+    host = Office((TEXT, *[SMALL] * 600), (TEXT, PICTURE))
     mounted = besiege(host, "timeout=9")
     release = held(host, mounted)
     with subprocess.Popen(["stat", directory(mounted) / "2-image.png"]) as stat:
@@ -228,22 +228,22 @@ def test_a_measure_that_nobody_waits_for(besiege):
         stat.kill()
     release.set()
     assert octets(mounted, "2-image.png", 2) == PICTURE.decoded()
-    assert len(host.fetched("1 ", f".{END}>")) <= 12
+    assert len(host.fetched("1 ", f".{END}>")) <= 8
 
 
 def test_a_listing_among_many_measures(besiege):
     """It does not wait for the last of them."""
-    host = Office(*[(TEXT, *[PICTURE] * 10)] * 20)
+    host = Office(*[(TEXT, *[SMALL] * 10)] * 60)
     host.boxes.append(Box("Other", [Stored(1, LETTER)]))
     mounted = besiege(host, "timeout=9")
     release = held(host, mounted)
-    pictures = [directory(mounted, uid) / "2-image.png" for uid in range(1, 21)]
-    with ThreadPoolExecutor(21) as pool:
+    pictures = [directory(mounted, uid) / "2-image.png" for uid in range(1, 61)]
+    with ThreadPoolExecutor(61) as pool:
         sizes = pool.map(lambda picture: picture.stat().st_size, pictures)
         other = pool.submit(uids, mounted, "Other")
-        wait_until(lambda: "waiting calls: 21" in status(mounted), 5)
+        wait_until(lambda: "waiting calls: 61" in status(mounted), 5)
         release.set()
         assert other.result() == [1]
-        assert set(sizes) == {len(PICTURE.decoded())}
+        assert set(sizes) == {len(SMALL.decoded())}
     asked = [command.text for command in host.commands]
-    assert sum(f"<0.{END}>" in text for text in asked[:asked.index("Other")]) < 100
+    assert sum(f"<0.{END}>" in text for text in asked[:asked.index("Other")]) < 45

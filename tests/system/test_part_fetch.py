@@ -50,6 +50,7 @@ def in_base64(size: int) -> bytes:
 TEXT = Part("text/plain", b"The roof is done.\r\n")
 NOTE = Part("text/plain", b"So is the wall.\r\n")
 PICTURE = Part("image/png", in_base64(20_000), "base64")
+SMALL = Part("image/png", in_base64(1000), "base64")
 TABLE = Part("application/octet-stream", b"".join(b"%d;\r\n" % n for n in range(20_000)))
 PAPER = Part("application/pdf", b"a=3Db and no more", "quoted-printable")
 NOTHING = Part("application/zip", b"")
@@ -149,7 +150,7 @@ def test_the_size_of_a_regular_part_is_known_without_its_body(besiege):
     assert (directory(mounted) / "1-image.png").stat().st_size == len(PICTURE.decoded())
     size = len(PICTURE.body)
     assert [re.search(r"BODY.*>", asked)[0] for asked in host.fetched("BODY.PEEK")] == [
-        f"BODY.PEEK[1]<0.{END}>", f"BODY.PEEK[1]<{size - END}.{END + 1}>"]
+        f"BODY.PEEK[1]<0.{END}> BODY.PEEK[1]<{size - END}.{END + 1}>"]
 
 
 # BODYSTRUCTUREs that are no use.
@@ -300,14 +301,123 @@ def test_a_measure_that_breaks_the_connection(besiege):
     assert_true(besiege(Office(body=body)))
 
 
+def assert_sizes(mounted, *parts: Part, uid: int = 1) -> None:
+    """Exact ones of all parts, which are pictures."""
+    assert uid in uids(mounted)
+    for nth, picture in enumerate(parts, 1):
+        assert (directory(mounted, uid) / f"{nth}-image.png").stat().st_size == len(picture.decoded())
+
+
+def edges(host: Office) -> list[str]:
+    """The commands that asked what parts decode to."""
+    return host.fetched(f".{END + 1}>")
+
+
 def test_the_parts_of_a_message_with_many(besiege):
-    host = Office((PICTURE,) * 40)
-    mounted = besiege(host, "timeout=9")
-    assert uids(mounted) == [1]
-    for name in os.listdir(directory(mounted)):
-        if name != "header":
-            assert (directory(mounted) / name).stat().st_size == len(PICTURE.decoded())
-    assert len(host.fetched("BODY.PEEK")) == 2 * 40
+    """One command asks of many, and its line is not too long for a server."""
+    pictures = [Part("image/png", in_base64(size), "base64") for size in range(1000, 1040)]
+    host = Office(pictures)
+    assert_sizes(besiege(host), *pictures)
+    assert len(edges(host)) == 2
+    assert max(len(command.text) for command in host.commands) < 8000
+    assert not host.fetched("BODY.PEEK[]")
+
+
+def test_the_parts_of_a_message_with_very_many(besiege):
+    """They go in rounds."""
+    pictures = [SMALL] * 600
+    host = Office(pictures)
+    assert_sizes(besiege(host, "timeout=9"), *pictures)
+    assert len(edges(host)) == 19
+    assert not host.fetched("BODY.PEEK[]")
+
+
+def peeks(command) -> int:
+    return command.text.count("BODY.PEEK")
+
+
+@pytest.mark.parametrize("answer", ["NO [SERVERBUG] not so many", "BAD too long"])
+def test_measures_of_many_that_are_refused(besiege, answer):
+    """Fewer are asked for at a time then."""
+    def do_uid_fetch(host, peer, command):
+        return answer if peeks(command) > 10 else Citizen.do_uid_fetch(host, peer, command)
+    host = Office([SMALL] * 20, do_uid_fetch=do_uid_fetch)
+    assert_sizes(besiege(host), *[SMALL] * 20)
+    assert len(edges(host)) < 10
+    assert not host.fetched("BODY.PEEK[]")
+
+
+@pytest.mark.parametrize("answer", ["NO [SERVERBUG] it is broken", "BAD"])
+def test_a_measure_that_is_refused(besiege, answer):
+    """Together with others, of which it tells nothing."""
+    def do_uid_fetch(host, peer, command):
+        if "BODY.PEEK[13]<0.256>" in command.text:
+            return answer
+        return Citizen.do_uid_fetch(host, peer, command)
+    host = Office([SMALL] * 20, do_uid_fetch=do_uid_fetch)
+    assert_sizes(besiege(host), *[SMALL] * 20)
+    read = {text for text in host.fetched("BODY.PEEK") if f".{END + 1}>" not in text}
+    assert all("BODY.PEEK[13]" in text for text in read) and len(read) == 1
+    assert len(edges(host)) < 20
+
+
+@pytest.mark.parametrize("answer", ["NO [SERVERBUG] it is broken", "BAD"])
+def test_measures_that_are_all_refused(besiege, answer):
+    """There is an end to the attempts."""
+    def do_uid_fetch(host, peer, command):
+        if f".{END + 1}>" in command.text:
+            return answer
+        return Citizen.do_uid_fetch(host, peer, command)
+    host = Office([SMALL] * 20, do_uid_fetch=do_uid_fetch)
+    assert_sizes(besiege(host), *[SMALL] * 20)
+    assert len(edges(host)) < 20
+
+
+def one_by_one(host, number, message, items):
+    """A response for each item."""
+    told = [item for item in items if not item.startswith("BODY.PEEK[")]
+    peeked = [item for item in items if item.startswith("BODY.PEEK[")]
+    if len(peeked) < 2:
+        return Citizen.fetch_response(host, number, message, items)
+    return b"".join(Citizen.fetch_response(host, number, message, [*told, item])
+                    for item in reversed(peeked))
+
+
+def one_missing(host, number, message, items):
+    """No word of an end of the second part."""
+    left = [item for item in items if not item.startswith("BODY.PEEK[2]<0.256>")]
+    return Citizen.fetch_response(host, number, message, left)
+
+
+def one_longer(host, number, message, items):
+    """An octet more than was asked for, of the second part."""
+    return Citizen.fetch_response(host, number, message, [
+        item.replace("BODY.PEEK[2]<0.256>", "BODY.PEEK[2]<0.257>") for item in items])
+
+
+def ends_swapped(host, number, message, items):
+    """Those of the second part under the origin of the other."""
+    told = Citizen.fetch_response(host, number, message, items)
+    tail = b"BODY[2]<%d>" % (len(SMALL.body) - END)
+    return told.replace(b"BODY[2]<0>", b"BODY[2]<x>").replace(tail, b"BODY[2]<0>").replace(
+        b"BODY[2]<x>", tail) if tail in told else told
+
+
+def sections_swapped(host, number, message, items):
+    """What the first part has is told of the second."""
+    told = Citizen.fetch_response(host, number, message, items)
+    return told.replace(b"BODY[1]<", b"BODY[2]<") if len(items) > 4 else told
+
+
+@pytest.mark.parametrize("fetch_response, n_read", [
+    (one_by_one, 0), (one_missing, 1), (one_longer, 1), (ends_swapped, 1), (sections_swapped, 1)])
+def test_measures_that_are_told_otherwise(besiege, fetch_response, n_read):
+    """Whatever is told of one part, the sizes are right: it is read itself, if need be."""
+    host = Office([SMALL] * 4, fetch_response=fetch_response)
+    assert_sizes(besiege(host), *[SMALL] * 4)
+    read = [text for text in host.fetched("BODY.PEEK") if f".{END + 1}>" not in text]
+    assert len(read) == n_read
+    assert len(edges(host)) == 1
 
 
 def halves(body: bytes) -> list[bytes]:

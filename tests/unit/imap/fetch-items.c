@@ -26,7 +26,7 @@ static void dump_body(GString *out, const ImapItems *items)
                            items->present & IMAP_ITEM_BODY ? items->body->bytes : "NIL");
 }
 
-static char *dump_items(const ImapItems *items)
+static char *dump_items(ImapItems *items)
 {
     GString *out = g_string_new(NULL);
 
@@ -43,7 +43,10 @@ static char *dump_items(const ImapItems *items)
     if (items->present & IMAP_ITEM_BODYSTRUCTURE)
         dump_list(out, "structure", items->bodystructure);
     if (items->present & (IMAP_ITEM_BODY | IMAP_ITEM_BODY_NIL))
-        dump_body(out, items);
+        do
+            dump_body(out, items);
+        while (imap_items_next_body(items));
+    g_assert_false(imap_items_next_body(items) || items->body);
     return g_string_free(out, FALSE);
 }
 
@@ -79,8 +82,15 @@ static const Row rows[] = {
     {"body-nil", "(BODY[1.2.mime] NIL UID 3)", " uid=3 body[1.2.MIME]=NIL"},
     {"body-list", "(BODY[] () BODY[1] \"x\")", " body[1]=x"},
     {"body-atom", "(BODY[] x)", ""},
-    {"body-twice", "(BODY[1] \"a\" BODY[2] \"b\")", " body[1]=a"},
-    {"body-nil-then-body", "(BODY[1] NIL BODY[2] \"b\")", " body[1]=NIL"},
+    {"bodies", "(BODY[1] \"a\" UID 5 BODY[2] \"b\" FLAGS ())",
+     " uid=5 flags=() body[1]=a body[2]=b"},
+    {"bodies-of-one-section", "(BODY[1]<0> \"a\" BODY[1]<9> \"b\" BODY[1]<9> \"c\")",
+     " body[1]<0>=a body[1]<9>=b body[1]<9>=c"},
+    {"bodies-and-nil", "(BODY[1] NIL BODY[2] \"b\" BODY[3] NIL)",
+     " body[1]=NIL body[2]=b body[3]=NIL"},
+    {"bodies-among-wrong-ones",
+     "(BODY[1] \"a\" BODY[2] x BODY[3]<x> \"c\" BODY[4]<4> \"d\" BODY[5] ())",
+     " body[1]=a body[4]<4>=d"},
     {"body-wrong-then-right", "(BODY[1]<x> \"a\" BODY[2]<7> \"b\")", " body[2]<7>=b"},
     {"body-origin", "(BODY[]<4096> \"x\")", " body[]<4096>=x"},
     {"body-origin-zero", "(body[text]<0> \"x\")", " body[TEXT]<0>=x"},
