@@ -8,6 +8,8 @@
 
 /* Parts whose sizes are wanted before they are asked for: of a directory, and of all. */
 #define EXPECTED_MAX 64
+/* Octets of each: to get more takes longer than who asks would wait for the first of them. */
+#define EXPECTED_SIZE_MAX ((guint64)64 * 1024)
 
 /* How the octets of a part's file come about. */
 typedef enum {
@@ -123,6 +125,11 @@ static guint64 part_size_told(Fs *fs, FsNode node)
     return way == AS_IT_IS ? part->size : part->base64.size;
 }
 
+static gboolean is_expected(const MailPart *part)
+{
+    return !part->parts && part->size <= EXPECTED_SIZE_MAX && way_of(part) == MADE;
+}
+
 void fs_parts_expect(Fs *fs, FsNode dir, const GPtrArray *parts)
 {
     guint64 want, size;
@@ -135,7 +142,7 @@ void fs_parts_expect(Fs *fs, FsNode dir, const GPtrArray *parts)
 
         if (cache_maker_wants(fs->cache)->length >= EXPECTED_MAX)
             return;
-        if (!part->parts && way_of(part) == MADE)
+        if (is_expected(part))
             cache_section_size(fs->cache, dir.number, dir.uid, section, &size, &want, NULL);
     }
 }

@@ -72,21 +72,62 @@ def test_end_of_an_attachment(film):
     assert sum(length // BLOCK + (length % BLOCK > 1000) for length in asked) <= 2, asked
 
 
-def test_listing_of_parts(account, far):  # noqa: F811
+def assert_sizes_are_cheap(account, far, n_pictures: int) -> int:  # noqa: F811
+    """A message with so many pictures is listed in two turns; the octets that came down."""
     numbers = random.Random(3)
     attached = [part(messages.base64.encodebytes(numbers.randbytes(100_000 + n)).replace(b"\n", b"\r\n"),
                      content_type="image/jpeg", content_transfer_encoding="base64",
-                     content_disposition=f'attachment; filename="{n}.jpg"') for n in range(5)]
+                     content_disposition=f'attachment; filename="{n}.jpg"') for n in range(n_pictures)]
     account.deliver(messages.message())
-    account.deliver(multipart("mixed", part(b"Five pictures.\r\n"), *attached))
+    account.deliver(multipart("mixed", part(b"Pictures.\r\n"), *attached))
     mounted, between = far(account)
     mounted.run("sh", "-c", "ls INBOX; cat INBOX/u1.eml", check=True)
     with between.count() as passed:
         listed = mounted.run("ls", "-l", FILM + "/", check=True).stdout.decode()
-    for n in range(5):
+    for n in range(n_pictures):
         assert re.search(rf" {100_000 + n} .* {n + 2}-{n}\.jpg\n", listed), listed
+    assert re.search(r" 1-text\.txt\n", listed) and re.search(r" header\n", listed), listed
+    assert passed.turns <= 2, log(between)
+    return passed.bytes_down
+
+
+def test_listing_of_parts(account, far):  # noqa: F811
+    assert assert_sizes_are_cheap(account, far, 5) < 12_000
+
+
+def test_listing_of_many_parts(account, far):  # noqa: F811
+    assert assert_sizes_are_cheap(account, far, 20) < 30_000
+
+
+def test_listing_of_a_large_part_that_is_decoded_here(account, far):  # noqa: F811
+    line = b"x" * 60 + b"=3D\r\n"
+    n_lines = 5 * MIB // len(line)
+    account.deliver(messages.message())
+    account.deliver(multipart("mixed", part(b"A report.\r\n"),
+                              part(line * n_lines, content_type="application/x-report",
+                                   content_transfer_encoding="quoted-printable",
+                                   content_disposition='attachment; filename="report"')))
+    mounted, between = far(account)
+    mounted.run("sh", "-c", "ls INBOX; cat INBOX/u1.eml", check=True)
+    with between.count() as passed:
+        # What the listing asked for is answered before the header is.
+        names = mounted.run("sh", "-c", f"ls -f {FILM}/; cat {FILM}/header", check=True).stdout
+    assert b"2-report\n" in names
     assert passed.turns <= 2, log(between)
     assert passed.bytes_down < 12_000, log(between)
+    listed = mounted.run("ls", "-l", FILM + "/", check=True).stdout.decode()
+    assert re.search(rf" {n_lines * (len(line) - 2)} .* 2-report\n", listed), listed
+
+
+def test_text_of_ten(account, far):  # noqa: F811
+    account.deliver(messages.message())
+    account.deliver(multipart("mixed", *(part(b"Text %d.\r\n" % n) for n in range(10))))
+    mounted, between = far(account)
+    mounted.run("sh", "-c", "ls INBOX; cat INBOX/u1.eml", check=True)
+    with between.count() as passed:
+        shown = mounted.run("sh", "-c", "cat .mailfs/text/INBOX/*u2.txt", check=True).stdout
+    assert shown.endswith(b"".join(b"\nText %d.\n" % n for n in range(10)))
+    assert passed.turns <= 3, log(between)
 
 
 def test_grep_of_texts(account, far):  # noqa: F811

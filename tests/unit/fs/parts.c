@@ -315,6 +315,47 @@ static void test_expectations_are_bounded(Mount *mount, gconstpointer data)
     fakebackend_fulfil_all(mount->backend);
 }
 
+/* What a page of READDIRPLUS tells of @name. */
+static const struct fuse_entry_out *find_told(const FakeAnswer *page, const char *name)
+{
+    for (gsize at = 0; at < page->len;) {
+        const struct fuse_direntplus *entry = (gconstpointer)(page->bytes + at);
+
+        if (entry->dirent.namelen == strlen(name) &&
+            memcmp(entry->dirent.name, name, strlen(name)) == 0)
+            return &entry->entry_out;
+        at += FUSE_DIRENTPLUS_SIZE(entry);
+    }
+    g_assert_not_reached();
+}
+
+/* To tell how much it decodes to takes all of it: that is for who asks. */
+static void test_listing_leaves_large_parts(Mount *mount, gconstpointer data)
+{
+    g_autofree char *body = g_strnfill(100000, 'a'),
+                    *large = letter_part("application/pdf", "quoted-printable", "a.pdf", body),
+                    *small = letter_part("application/pdf", "quoted-printable", "b.pdf", NOTES),
+                    *all = letter_mixed("outer", FIELDS, large, small, NULL);
+    g_autoptr(DirReader) reader = NULL;
+    const FakeAnswer *page;
+
+    fakebackend_add_raw(mount->backend, mount->inbox, 10, g_bytes_new(all, strlen(all)));
+    reader = dirreader_new(mount_ino(mount, ".mailfs/parts/INBOX/" INBOX_NAME ".u10"),
+                           FUSE_READDIRPLUS, 4096);
+    (void)mount_lookup_code(mount, reader->dir, "none");
+    mount->backend->is_held = TRUE;
+    page = fakekernel_wait(mount->kernel, dirreader_send(mount, reader));
+    assert_code(page, 0);
+    g_assert_cmpuint(find_told(page, "1-a.pdf")->attr_valid, ==, 0);
+    mount_wait_for_wants(mount, CACHE_WANT_BLOCK, 1);
+    fakekernel_settle(mount->kernel);
+    g_assert_cmpuint(cache_wants(mount->cache)->length, ==, 1);
+    g_assert_cmpstr(fakebackend_find(mount->backend, CACHE_WANT_BLOCK)->section, ==, "2");
+    mount->backend->is_held = FALSE;
+    fakebackend_fulfil_all(mount->backend);
+    g_assert_cmpuint(mount_getattr(mount, mount_ino_of(mount, 10, 1))->size, ==, 100000);
+}
+
 /* --- sizes that turn out wrong --- */
 
 static void check_is_corrected(Mount *mount, guint64 ino, const char *note)
@@ -533,6 +574,7 @@ int main(int argc, char **argv)
     parts_test("/parts/parse/fails", NULL, test_parse_fails);
     parts_test("/parts/parse/many", NULL, test_many_are_parsed_at_once);
     parts_test("/parts/expect/bounded", NULL, test_expectations_are_bounded);
+    parts_test("/parts/expect/large", NULL, test_listing_leaves_large_parts);
     parts_test("/parts/offline/nothing-here", NULL, test_offline);
     parts_test("/parts/offline/message-here", NULL, test_offline_with_the_message);
     parts_test("/parts/guard/on", &guarded, test_guard);

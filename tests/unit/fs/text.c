@@ -40,6 +40,18 @@ static void set_up(Mount *mount, gconstpointer data)
     fakebackend_add_raw(mount->backend, mount->inbox, 9, make_letter());
 }
 
+/* So many texts. */
+static GBytes *make_letter_of_texts(guint n)
+{
+    GString *letter = g_string_new(FIELDS "Content-Type: multipart/mixed; boundary=x\r\n\r\n");
+
+    for (guint i = 0; i < n; i++)
+        g_string_append_printf(letter, "--x\r\nContent-Type: text/plain\r\n\r\nText %u.\r\n\r\n",
+                               i);
+    g_string_append(letter, "--x--\r\n");
+    return g_string_free_to_bytes(letter);
+}
+
 /* The inode number without a lookup, which would begin to make the text. */
 static guint64 text_ino(Mount *mount, guint32 uid)
 {
@@ -157,6 +169,60 @@ static void test_unmounted(Mount *mount, gconstpointer data)
     g_assert_null(cache_maker_wants(mount->cache)->head);
 }
 
+/* --- what is asked for together --- */
+
+/* Asks for the size of the text of a new message of @n texts, whose tree is here; the answers of
+ * the server are held. */
+static guint64 send_getattr_of_texts(Mount *mount, guint n)
+{
+    guint64 ino;
+
+    fakebackend_add_raw(mount->backend, mount->inbox, 10, make_letter_of_texts(n));
+    ino = text_ino(mount, 10);
+    (void)mount_ino(mount, ".mailfs/parts/INBOX/" INBOX_NAME ".u10/header");
+    fakekernel_settle(mount->kernel);
+    mount->backend->is_held = TRUE;
+    return mount_send_getattr(mount, ino);
+}
+
+static void test_texts_are_wanted_together(Mount *mount, gconstpointer data)
+{
+    guint64 unique = send_getattr_of_texts(mount, 10);
+
+    mount_wait_for_wants(mount, CACHE_WANT_BLOCK, 10);
+    fakebackend_fulfil_all(mount->backend);
+    assert_code(fakekernel_wait(mount->kernel, unique), 0);
+}
+
+static void test_many_texts_are_wanted_bit_by_bit(Mount *mount, gconstpointer data)
+{
+    guint64 unique = send_getattr_of_texts(mount, 200);
+    g_autofree char *text = NULL;
+    guint n_turns = 0;
+
+    for (; !fakekernel_peek(mount->kernel, unique); n_turns++) {
+        g_assert_cmpuint(n_turns, <, 4);
+        g_assert_cmpuint(cache_wants(mount->cache)->length, <=, 64);
+        fakebackend_fulfil_all(mount->backend);
+    }
+    text = mount_read_text(mount, ".mailfs/text/INBOX/" INBOX_NAME ".u10.txt");
+    g_assert_true(g_str_has_suffix(text, "\n\nText 198.\n\nText 199.\n"));
+}
+
+/* What is here already is not asked for again. */
+static void test_texts_of_a_message_that_is_here(Mount *mount, gconstpointer data)
+{
+    guint64 unique;
+
+    mount_read_all(mount, mount_ino(mount, "INBOX/u9.eml"));
+    (void)mount_ino(mount, ".mailfs/text/INBOX");
+    fakekernel_settle(mount->kernel);
+    mount->backend->is_held = TRUE;
+    unique = mount_send_getattr(mount, text_ino(mount, 9));
+    assert_code(fakekernel_wait(mount->kernel, unique), 0);
+    g_assert_null(cache_wants(mount->cache)->head);
+}
+
 /* --- who else is served --- */
 
 /* All is here already: only the making takes its time, and that is shared. */
@@ -202,6 +268,9 @@ int main(int argc, char **argv)
     text_test("/text/offline/nothing-here", test_offline);
     text_test("/text/offline/message-here", test_offline_with_the_message);
     text_test("/text/unmounted", test_unmounted);
+    text_test("/text/together/few", test_texts_are_wanted_together);
+    text_test("/text/together/many", test_many_texts_are_wanted_bit_by_bit);
+    text_test("/text/together/here", test_texts_of_a_message_that_is_here);
     text_test("/text/many", test_many_do_not_hold_up_others);
     return g_test_run();
 }
