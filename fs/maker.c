@@ -11,6 +11,7 @@
 #define READ_LEN   ((gsize)2 * CACHE_BLOCK_SIZE)
 #define TURN_US    500
 #define PARSES_MAX 8 /* most of the time they wait */
+#define AHEAD_MAX  64
 
 struct FsMaker {
     Cache *cache;
@@ -27,6 +28,7 @@ typedef struct {
     const char *section; /* interned */
     FsRecipe *recipe;    /* NULL: to be made */
     guint nth;           /* of the ingredients */
+    guint n_expected;    /* of them: they were suggested */
     guint64 offset;      /* in it */
     MimeReader *reader;  /* of it, when it is a part */
     GByteArray *header;  /* of it, when it is one */
@@ -61,7 +63,7 @@ static void enable(Job *job)
 
     g_queue_push_tail_link(&maker->able, &job->able_link);
     if (!maker->turn_source)
-        maker->turn_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_turn, maker, NULL);
+        maker->turn_source = g_idle_add_full(FS_MAKING, on_turn, maker, NULL);
 }
 
 /* --- how a step ends, if the job does not just go on --- */
@@ -147,6 +149,17 @@ static void finish(Job *job)
 
 /* --- what goes in --- */
 
+/* That the next ones are asked for together with what is waited for. */
+static void expect_next(Job *job)
+{
+    const GArray *ingredients = job->recipe->ingredients;
+    guint end = MIN(ingredients->len, job->nth + AHEAD_MAX);
+
+    for (; job->n_expected < end; job->n_expected++)
+        cache_expect_read(job->maker->cache, job->generation, job->uid,
+                          g_array_index(ingredients, FsIngredient, job->n_expected).section);
+}
+
 static void begin(Job *job)
 {
     Cache *cache = job->maker->cache;
@@ -167,6 +180,7 @@ static void begin(Job *job)
         return;
     }
     put_out(job, job->recipe->before);
+    expect_next(job);
 }
 
 static void begin_ingredient(Job *job, const FsIngredient *ingredient)
@@ -206,6 +220,7 @@ static void end_ingredient(Job *job, const FsIngredient *ingredient)
     }
     job->offset = 0;
     job->nth++;
+    expect_next(job);
 }
 
 static gsize take(Job *job, const FsIngredient *ingredient, const GPtrArray *slices)

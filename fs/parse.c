@@ -39,7 +39,7 @@ static gboolean on_ended(gpointer data);
 /* Makes the engine call @func; with the mutex held. */
 static void tell_engine(FsParse *parse, GSourceFunc func)
 {
-    parse->source = g_idle_add_full(G_PRIORITY_DEFAULT, func, parse, NULL);
+    parse->source = g_idle_add_full(FS_MAKING, func, parse, NULL);
 }
 
 /* The block at @off; FALSE when there is none. */
@@ -288,7 +288,7 @@ FsParse *fs_parse_new(Cache *cache, guint32 generation, guint32 uid,
     parse->data = data;
     g_mutex_init(&parse->mutex);
     g_cond_init(&parse->answered);
-    parse->begin_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_begin, parse, NULL);
+    parse->begin_source = g_idle_add_full(FS_MAKING, on_begin, parse, NULL);
     return parse;
 }
 

@@ -8,6 +8,10 @@
 
 #include "cache/cache.h"
 
+/* The priority in the main loop of what is parsed and made here: the network and those who wait for
+ * it go first. */
+#define FS_MAKING (G_PRIORITY_DEFAULT + 10)
+
 typedef struct FsParse FsParse;
 
 /* Begins.  @done is called once, from the main loop and not before this returns: the tree is the
