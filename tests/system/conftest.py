@@ -4,6 +4,7 @@
 import os
 import pwd
 import tempfile
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from mailserver import Dovecot, Options
 from mount import BINARY, ORDINARY_USER, Home, Mount
 from proxy import Proxy
 from script import ScriptServer
+
+DIFFERENCES = "differences"  # a folder of the build, and a property of reports
 
 
 def pytest_addoption(parser):
@@ -34,6 +37,31 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_report_header():
     return [messages.corpus_summary(), f"mailfs: {BINARY}"]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Names what list_differences() was given: tests pass with it, but somebody may want to know."""
+    calls = [report for reports in terminalreporter.stats.values() for report in reports
+             if getattr(report, "when", "") == "call"]
+    told = [value for call in calls for name, value in call.user_properties if name == DIFFERENCES]
+    if told:
+        terminalreporter.section("differences that have a reason")
+        for line in told:
+            terminalreporter.line(line)
+
+
+@pytest.fixture
+def list_differences(request, record_property):
+    """list_differences(rows): keeps (reason, message, part, …) in a file beside the program."""
+    def keep(rows):
+        path = BINARY.parent / DIFFERENCES / f"{request.node.name}.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join("\t".join(map(str, row)) + "\n" for row in sorted(rows)),
+                        encoding="utf-8")
+        counts = Counter(reason for reason, *_ in rows)
+        told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        record_property(DIFFERENCES, f"{request.node.name}: {told or 'none'}, listed in {path}")
+    return keep
 
 
 @pytest.fixture

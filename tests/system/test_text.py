@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""Messages as text to read, and mounts that show the views at their root."""
+"""Messages as text to read, mounts that show views at their root, and what views may take."""
 
 import io
 import os
 import quopri
 import re
 import tarfile
+import time
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor, wait
 from email.parser import BytesParser
+from itertools import cycle
+from pathlib import Path
+from typing import Callable, NamedTuple
 
 import pytest
 
 import messages
+from hostile import peak_memory
 from messages import Message, message, multipart, part
 from mount import MountFailed
 from processes import wait_until
+from test_budget import release  # noqa: F401: a fixture
 from test_part_trees import written_here
-from test_parts import decoded, has_wrong_base64, is_shown_as_text, leaves
+from test_parts import (decoded, is_shown_as_text, is_wrong_base64, leaves,
+                        library)  # noqa: F401: a fixture
 
 TEXTS = ".mailfs/text/INBOX"
 HEAD = """\
@@ -124,14 +132,6 @@ def test_grep_finds_words(account, mount):
     assert mounted.run("grep", "-r", "three four", TEXTS).returncode == 1
 
 
-@pytest.fixture(scope="module")
-def library(dovecot):
-    """An account whose INBOX holds one of everything."""
-    account = dovecot.new_account()
-    account.deliver_all(map(Message, (written_here() | messages.corpus()).values()))
-    return account
-
-
 def lines(content: bytes) -> set[str]:
     """Those with something in them, without the characters that no text has."""
     clean = (re.sub(r"[\x00-\x1f\x7f-\x9f\ufffd]+", "", line)
@@ -147,18 +147,18 @@ def plain_lines(raw: bytes) -> set[str]:
         return set()
     plain = [leaf for _, leaf in leaves(mail) if leaf.get_content_type() == "text/plain"]
     return set().union(*(lines(decoded(leaf)) for leaf in plain
-                         if is_shown_as_text(leaf) and not has_wrong_base64(leaf)))
+                         if is_shown_as_text(leaf) and not is_wrong_base64(leaf)))
 
 
 def packed(mounted) -> dict[int, bytes]:
     return by_uid(mounted.run("tar", "-c", TEXTS, check=True).stdout)
 
 
-def test_every_text(library, mount, proxy):
+def test_every_text(library, mount, proxy):  # noqa: F811
     """It is clean, and the same if it is made of the message that is here."""
-    told = packed(mount(library.url("imap+insecure")))
+    told = packed(mount(library.account.url("imap+insecure")))
     between = proxy()
-    mounted = mount(library.url("imap+insecure", between.port))
+    mounted = mount(library.account.url("imap+insecure", between.port))
     mounted.run("tar", "-c", "INBOX", check=True)
     between.stall()
     with between.count() as passed:
@@ -170,14 +170,15 @@ def test_every_text(library, mount, proxy):
         assert strange <= {"\t", "\n"} and content[-1:] in ("", "\n")
 
 
-def test_every_plain_text_is_in_it(library, mount):
-    texts = packed(mount(library.url("imap+insecure")))
-    with library.raw("INBOX") as raw:
+def test_every_plain_text_is_in_it(library, mount, list_differences):  # noqa: F811
+    texts = packed(mount(library.account.url("imap+insecure")))
+    with library.account.raw("INBOX") as raw:
         wanted = {uid: plain_lines(raw.body(uid)) for uid in texts}
     assert sum(map(len, wanted.values())) > (1000 if messages.corpus() else 200)
     missing = {uid: some for uid in texts if (some := wanted[uid] - lines(texts[uid]))}
-    print(missing)
     # Fields that are there twice, odd boundaries, and what is too deep: Python reads them its way.
+    list_differences([("lines_missing", library.names[uid], *sorted(some))
+                      for uid, some in missing.items()])
     assert len(missing) < 0.01 * len(texts)
 
 
@@ -241,3 +242,129 @@ def test_what_comes_and_goes(account, mount):
     wait_until(lambda: uids("parts") == uids("text") == {"2"}, 5)
     assert not path.exists() and not path.is_symlink()
     assert text(mounted, 2) == IN_LADDER + "\nIs the ladder still free?\n"
+
+
+# Limits.
+
+MIB = 1 << 20
+MEMORY = 64 * MIB  # more than of an idle mount
+TIME_MAX = 1  # seconds that somebody else may wait
+PARTS_MAX = 10_000
+N_OTHER = 200  # messages for the bystander, most of them not read before
+
+
+def test_memory_over_every_message(library, account, mount, release):  # noqa: F811
+    idle = mount(account.url("imap+insecure"), binary=release)
+    mounted = mount(library.account.url("imap+insecure"), binary=release)
+    for view, n_files in (("parts", 2 * len(library.names)), ("text", len(library.names))):
+        assert len(everything(mounted, f".mailfs/{view}/INBOX")) >= n_files
+    assert peak_memory(mounted) - peak_memory(idle) < MEMORY
+
+
+class Huge(NamedTuple):
+    """A message, made when it is wanted."""
+
+    make: Callable[[], bytes]
+    n_parts: int = 1  # that there are files for
+    end: str = ""  # of its text
+
+
+def numbered(n_parts: int) -> bytes:
+    return multipart("mixed", *(part(b"%d" % nth) for nth in range(n_parts)))
+
+
+def in_quoted_printable(line: str) -> bytes:
+    """A message of such lines, so long that one copy of it would be too much."""
+    encoded = quopri.encodestring(f"{line}\n".encode()).replace(b"\n", b"\r\n")
+    return message(encoded * (MEMORY // len(encoded) + 1), mime_version="1.0",
+                   content_type="text/plain; charset=utf-8",
+                   content_transfer_encoding="quoted-printable")
+
+
+def in_html(line: bytes) -> bytes:
+    """A message that never ends its line, and is many nodes: they would take 20 times as much."""
+    return message(line * (MEMORY // 4 // len(line)), content_type="text/html")
+
+
+HUGE = {
+    "100 deep": Huge(lambda: messages.nested(99), end="\nHere.\n"),
+    "150 deep": Huge(lambda: messages.nested(150)),
+    "10,000 parts": Huge(lambda: numbered(PARTS_MAX - 1), PARTS_MAX - 1),
+    "12,000 parts": Huge(lambda: numbered(12_000), PARTS_MAX - 1),
+    "1 MiB of header": Huge(lambda: message(x_long="x" * 900 + "\r\n y" * (MIB // 4))),
+    "quoted-printable": Huge(lambda: in_quoted_printable("Die Äpfel"), end="\nDie Äpfel\n"),
+    "html in one line": Huge(lambda: in_html(b"The <b>ro</b>of &amp; "), end=" The roof &\n"),
+}
+
+
+def time_spent(pid: int) -> float:
+    """Seconds of the processor's, not of the clock's."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture
+def mounted_huge(account, mount, release):  # noqa: F811
+    """mounted_huge(name): the release build on it, and on many innocent messages in Other."""
+    def make(name: str):
+        account.create("Other")
+        account.deliver(HUGE[name].make())
+        account.deliver_all(messages.bulk(N_OTHER), "Other")
+        mounted = mount(account.url("imap+insecure"), binary=release)
+        mounted.run("ls", "INBOX", "Other", check=True)
+        return mounted
+    return make
+
+
+class Bystander:
+    """Reads one message of Other after the other, while somebody does something long elsewhere."""
+
+    def __init__(self, mounted):
+        self.mounted = mounted
+        self.paths = cycle((mounted / "Other").iterdir())
+
+    def run(self, *command) -> bytes:
+        """What the command says; nobody waits for it."""
+        with ThreadPoolExecutor() as threads:
+            done = threads.submit(self.mounted.run, *command, check=True)
+            while not wait([done], timeout=0.01).done:
+                start = time.monotonic()
+                assert len(os.listdir(self.mounted / "Other")) == N_OTHER
+                assert next(self.paths).read_bytes().endswith(b"\r\n")
+                assert time.monotonic() - start < TIME_MAX
+        return done.result().stdout
+
+    def read(self, path) -> bytes:
+        """The whole file, whose size is exact before it is read."""
+        size, content = int(self.run("stat", "-c", "%s", path)), self.run("cat", path)
+        assert len(content) == size > 0
+        return content
+
+
+@pytest.mark.parametrize("huge", HUGE)
+def test_huge_messages(mounted_huge, huge):
+    """What fits is there, the memory stays small, and other folders answer meanwhile."""
+    mounted = mounted_huge(huge)
+    if HUGE[huge].n_parts > 1:  # the server itself takes long for each command
+        mounted.run("tar", "-c", "Other", check=True)
+    before, bystander = peak_memory(mounted), Bystander(mounted)
+    path, = (mounted / ".mailfs/parts/INBOX").iterdir()
+    files = bystander.run("find", path, "-type", "f").decode().splitlines()
+    assert len(files) == 1 + HUGE[huge].n_parts
+    for file in {files[0], files[len(files) // 2], files[-1]}:
+        bystander.read(file)
+    if HUGE[huge].n_parts > 1:  # Dovecot takes 50 ms for each that is not here
+        bystander.read(mounted / "INBOX/u1.eml")
+    path, = (mounted / TEXTS).iterdir()
+    text = bystander.read(path).decode()
+    assert text.startswith("From: Alice") and text.endswith(HUGE[huge].end)
+    assert peak_memory(mounted) - before < MEMORY
+
+
+def test_listing_many_parts_takes_no_square(mounted_huge):
+    mounted = mounted_huge("10,000 parts")
+    path = (mounted / ".mailfs/parts/INBOX/1").resolve()
+    assert path.stat() and (path / "header").stat()
+    before = time_spent(mounted.pid)
+    assert len(os.listdir(path)) == PARTS_MAX
+    assert time_spent(mounted.pid) - before < 1.2
