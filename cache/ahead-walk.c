@@ -166,11 +166,17 @@ static void suggest_messages(Cache *cache, const Box *box, Walker *walker, const
 
 /* --- sections that are made --- */
 
+/* Whether the server need not be asked of what the message is made. */
+static gboolean is_here_whole(Cache *cache, const Box *box, guint32 uid)
+{
+    return sections_has_whole(cache, box->pub.generation, uid);
+}
+
 /* FALSE when it has to be asked for and cannot. */
 static gboolean suggest_tree(Cache *cache, const Box *box, guint32 uid)
 {
     return trees_get(cache, box->pub.generation, uid) ||
-           trees_is_useless(cache, box->pub.generation, uid) ||
+           trees_is_useless(cache, box->pub.generation, uid) || is_here_whole(cache, box, uid) ||
            wants_suggest_tree(cache, box->pub.generation, uid);
 }
 
@@ -212,13 +218,14 @@ static void suggest_sources(Cache *cache, const Box *box, Walker *walker, const 
 
     for (guint n = n_wanted + 1; n <= walker->window && sources.bytes < WALK_BYTES_MAX; n++) {
         const CacheMessage *row = row_ahead(walker, rows, at, n);
-        MailPart *root = row ? trees_get(cache, box->pub.generation, row->uid) : NULL;
         BodyKey made = {box->pub.generation, row ? row->uid : 0, walker->section};
+        gboolean is_here = row && is_here_whole(cache, box, row->uid);
+        MailPart *root = row ? trees_get(cache, box->pub.generation, row->uid) : NULL;
 
-        if (!row || (!root && !trees_is_useless(cache, box->pub.generation, row->uid)))
+        if (!row || (!root && !is_here && !trees_is_useless(cache, box->pub.generation, row->uid)))
             return;
         sources.uid = row->uid;
-        if (root && !blocks_has(cache->blocks, &made, 0))
+        if (root && !is_here && !blocks_has(cache->blocks, &made, 0))
             cache->maker->sources(root, walker->section, suggest_source, &sources);
         walker->wanted = row->uid;
     }
@@ -248,6 +255,8 @@ static gboolean is_lost(Cache *cache, const BodyKey *made)
     MailPart *root = trees_get(cache, made->generation, made->uid);
     Check check = {cache, made, FALSE, FALSE};
 
+    if (sections_has_whole(cache, made->generation, made->uid))
+        return FALSE;
     if (!root)
         return !wants_has_tree(cache, made->generation, made->uid);
     cache->maker->sources(root, made->section, check_source, &check);
@@ -262,7 +271,8 @@ static gboolean suggest_one(Cache *cache, const BodyKey *made)
 
     if (!root || blocks_has(cache->blocks, made, 0))
         return TRUE;
-    cache->maker->sources(root, made->section, check_source, &check);
+    if (!sections_has_whole(cache, made->generation, made->uid))
+        cache->maker->sources(root, made->section, check_source, &check);
     if (!check.is_missing)
         wants_suggest_made(cache, made);
     return !check.is_missing;

@@ -156,3 +156,15 @@ def test_what_is_here_costs_nothing(film):
         assert b"Subject: The film\r\n" in mounted.run("cat", f"{FILM}/header", check=True).stdout
         assert mounted.run("sh", "-c", "cat .mailfs/text/INBOX/*u2.txt", check=True).stdout
     assert passed.bytes_down < 200, log(between)
+
+
+def test_texts_of_what_is_here_cost_nothing(account, far):  # noqa: F811
+    account.deliver_all(messages.Message(multipart("alternative", part(b"Text %d.\r\n" % n),
+                                                   part(b"<p>Text</p>", content_type="text/html")))
+                        for n in range(100))
+    mounted, between = far(account)
+    mounted.run("sh", "-c", "cat INBOX/*", check=True)
+    with between.count() as passed:
+        found = mounted.run("grep", "-r", "-c", "^Text ", ".mailfs/text/INBOX", check=True)
+    assert found.stdout.count(b".txt:1") == 100
+    assert passed.bytes_down < 200, log(between)
