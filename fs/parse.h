@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* fs/parse.h - the part tree of a message from the message itself.
  *
- * GMime asks for octets and waits for them, so it does that in a thread; the engine reads them from
- * the cache, a block at a time.
+ * mime_structure_parse() asks for octets and waits for them, so it does that in a thread; the
+ * engine reads them from the cache, a block at a time.
  */
 #pragma once
 

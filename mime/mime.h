@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* mime/mime.h - taking messages apart: a thin layer over GMime.  Pure: bytes in, values out.
+/* mime/mime.h - taking messages apart.  Pure: bytes in, values out.
  *
  * Call mime_init() once, before anything else here.
  */
