@@ -24,7 +24,6 @@
 #define RECORD_SIZE (HEAD_SIZE + CACHE_BLOCK_SIZE)
 #define FLAG_END    1
 #define NOWHERE_MAX 8192
-#define TOUCH_US    (10 * G_USEC_PER_SEC)
 
 struct Blocks {
     Cache *cache;
@@ -231,17 +230,6 @@ static void write_block(Blocks *blocks, const BodyKey *key, guint32 number, GByt
 
 /* --- what others call --- */
 
-/* What is only read from memory is in use as well; the index need not hear of each time. */
-static void hot_touch(Blocks *blocks, HotBlock *hot)
-{
-    gint64 now = g_get_monotonic_time();
-
-    if (now - hot->touched_us < TOUCH_US)
-        return;
-    hot->touched_us = now;
-    bodies_touch(blocks->bodies, &hot->key.body);
-}
-
 /* All of a body that is in the index, verified; new. */
 static GBytes *load_small(Blocks *blocks, const BodyKey *key)
 {
@@ -269,14 +257,15 @@ static GBytes *load(Blocks *blocks, const BodyKey *key, guint32 number, gboolean
 
 Block blocks_get(Blocks *blocks, const BodyKey *key, guint32 number)
 {
-    HotBlock *hot = hot_get(blocks->hot, key, number);
+    const Block *hot = hot_get(blocks->hot, key, number);
     g_autoptr(GBytes) bytes = NULL;
     gboolean is_end;
 
-    if (hot) {
-        hot_touch(blocks, hot);
-        return hot->block;
-    }
+    /* What is only read from memory is in use as well; the index need not hear of each time. */
+    if (hot && hot_is_due(blocks->hot, key, number))
+        bodies_touch(blocks->bodies, key);
+    if (hot)
+        return *hot;
     bytes = load(blocks, key, number, &is_end);
     if (!bytes)
         return (Block){NULL, FALSE};

@@ -3,7 +3,20 @@
 #include "cache/hot.h"
 
 #define BYTES_MAX ((gsize)4 * 1024 * 1024)
+#define TELL_US   (10 * G_USEC_PER_SEC)
 #define COST_MIN  ((gsize)1024) /* of the smallest: so their number has a bound as well */
+
+typedef struct {
+    BodyKey body;
+    guint32 number;
+} HotKey;
+
+typedef struct {
+    HotKey key; /* first: a HotBlock is its own key */
+    Block block;
+    GList link;
+    gint64 told_us; /* when the index was told last that it is in use */
+} HotBlock;
 
 struct Hot {
     GHashTable *by_key; /* HotBlock */
@@ -57,21 +70,38 @@ static void drop(Hot *hot, HotBlock *block)
     g_free(block);
 }
 
-HotBlock *hot_get(Hot *hot, const BodyKey *key, guint32 number)
+static HotBlock *find(const Hot *hot, const BodyKey *key, guint32 number)
 {
     HotKey wanted = {*key, number};
-    HotBlock *block = g_hash_table_lookup(hot->by_key, &wanted);
 
-    if (block) {
-        g_queue_unlink(&hot->order, &block->link);
-        g_queue_push_head_link(&hot->order, &block->link);
-    }
-    return block;
+    return g_hash_table_lookup(hot->by_key, &wanted);
+}
+
+const Block *hot_get(Hot *hot, const BodyKey *key, guint32 number)
+{
+    HotBlock *block = find(hot, key, number);
+
+    if (!block)
+        return NULL;
+    g_queue_unlink(&hot->order, &block->link);
+    g_queue_push_head_link(&hot->order, &block->link);
+    return &block->block;
+}
+
+gboolean hot_is_due(Hot *hot, const BodyKey *key, guint32 number)
+{
+    HotBlock *block = find(hot, key, number);
+    gint64 now = g_get_monotonic_time();
+
+    if (now - block->told_us < TELL_US)
+        return FALSE;
+    block->told_us = now;
+    return TRUE;
 }
 
 Block hot_put(Hot *hot, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end)
 {
-    HotBlock *block = hot_get(hot, key, number);
+    HotBlock *block = find(hot, key, number);
 
     if (block)
         drop(hot, block);
@@ -79,7 +109,7 @@ Block hot_put(Hot *hot, const BodyKey *key, guint32 number, GBytes *bytes, gbool
     block->key = (HotKey){*key, number};
     block->block = (Block){g_bytes_ref(bytes), is_end};
     block->link.data = block;
-    block->touched_us = g_get_monotonic_time();
+    block->told_us = g_get_monotonic_time();
     g_hash_table_add(hot->by_key, block);
     count(hot, key, 1);
     g_queue_push_head_link(&hot->order, &block->link);

@@ -6,22 +6,12 @@
 
 typedef struct Hot Hot;
 
-typedef struct {
-    BodyKey body;
-    guint32 number;
-} HotKey;
-
-typedef struct {
-    HotKey key; /* first: a HotBlock is its own key */
-    Block block;
-    GList link;
-    gint64 touched_us; /* when the index was told last that it is in use */
-} HotBlock;
-
 Hot *hot_new(void);
 void hot_free(Hot *hot);
 /* Borrowed until the next hot_put() or hot_drop_of(); or NULL. */
-HotBlock *hot_get(Hot *hot, const BodyKey *key, guint32 number);
+const Block *hot_get(Hot *hot, const BodyKey *key, guint32 number);
+/* Whether it is time to tell the index that this block, which is here, is in use. */
+gboolean hot_is_due(Hot *hot, const BodyKey *key, guint32 number);
 /* In the place of what there was; others may have to go for it. */
 Block hot_put(Hot *hot, const BodyKey *key, guint32 number, GBytes *bytes, gboolean is_end);
 /* Of one message or, with 0, of all; of one section or, with NULL, of all. */
