@@ -263,7 +263,7 @@ static gboolean is_lost(Cache *cache, const BodyKey *made)
     return check.is_lost;
 }
 
-/* FALSE when what it is made of has not come yet. */
+/* FALSE when what it is made of has not come yet, or too much is suggested already. */
 static gboolean suggest_one(Cache *cache, const BodyKey *made)
 {
     MailPart *root = trees_get(cache, made->generation, made->uid);
@@ -273,9 +273,7 @@ static gboolean suggest_one(Cache *cache, const BodyKey *made)
         return TRUE;
     if (!sections_has_whole(cache, made->generation, made->uid))
         cache->maker->sources(root, made->section, check_source, &check);
-    if (!check.is_missing)
-        wants_suggest_made(cache, made);
-    return !check.is_missing;
+    return !check.is_missing && wants_suggest_made(cache, made);
 }
 
 static void suggest_made(Cache *cache, const Box *box, Walker *walker, const GArray *rows, guint at)
@@ -342,7 +340,8 @@ void ahead_expect_made(Cache *cache, Box *box, const char *section)
         end++;
     if (end < limit && end - walker->n_expected < EXPECTED_STEP)
         return;
-    for (; walker->n_expected < end; walker->n_expected++)
-        suggest_tree(cache, box,
-                     g_array_index(rows, CacheMessage, rows->len - 1 - walker->n_expected).uid);
+    while (walker->n_expected < end &&
+           suggest_tree(cache, box,
+                        g_array_index(rows, CacheMessage, rows->len - 1 - walker->n_expected).uid))
+        walker->n_expected++;
 }

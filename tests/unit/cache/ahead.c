@@ -212,6 +212,24 @@ static void text_sources(MailPart *tree, const char *section,
     each(tree->section, each_data);
 }
 
+static void set_up_texts(Fixture *fixture, gconstpointer data)
+{
+    static const CacheMaker maker = {on_wants_changed, text_sources};
+
+    fixture_set_up(fixture, data);
+    cache_set_maker(fixture->cache, &maker, NULL);
+}
+
+#define TEXTS_TEST(path, func)                                                                     \
+    g_test_add(path, Fixture, NULL, set_up_texts, func, fixture_tear_down)
+
+static CacheAnswer ask_size(Fixture *fixture, guint32 generation, guint32 uid)
+{
+    guint64 size, want;
+
+    return cache_section_size(fixture->cache, generation, uid, "text", &size, &want, NULL);
+}
+
 static void put_text(Fixture *fixture, guint32 generation, guint32 uid, const char *section)
 {
     g_autoptr(GBytes) bytes = g_bytes_new_take(g_strnfill(TEXT_LEN, 'x'), TEXT_LEN);
@@ -277,46 +295,35 @@ static void make_all(Fixture *fixture, guint *n_trips)
 /* As grep goes over the texts of a mailbox: hardly one of them is waited for. */
 static void test_texts(Fixture *fixture, gconstpointer data)
 {
-    static const CacheMaker maker = {on_wants_changed, text_sources};
     guint32 box = fixture_put_inbox(fixture, 3000, 5000);
     guint32 generation = fixture_generation(fixture, box);
-    guint64 size, want;
     guint n_trips = 0, n_waits = 0;
 
-    cache_set_maker(fixture->cache, &maker, NULL);
     for (guint32 uid = 3000; uid > 0; uid--) {
-        if (cache_section_size(fixture->cache, generation, uid, "text", &size, &want, NULL) ==
-            CACHE_WAIT)
+        if (ask_size(fixture, generation, uid) == CACHE_WAIT)
             n_waits++;
         make_all(fixture, &n_trips);
-        g_assert_cmpint(
-            cache_section_size(fixture->cache, generation, uid, "text", &size, &want, NULL), ==,
-            CACHE_FOUND);
+        g_assert_cmpint(ask_size(fixture, generation, uid), ==, CACHE_FOUND);
     }
     g_assert_cmpuint(n_trips, <, 25);
     g_assert_cmpuint(n_waits, <, 20);
-    cache_set_maker(fixture->cache, NULL, NULL);
 }
 
 /* What was asked for is lost with a connection, once. */
 static void test_texts_after_a_loss(Fixture *fixture, gconstpointer data)
 {
-    static const CacheMaker maker = {on_wants_changed, text_sources};
     guint32 box = fixture_put_inbox(fixture, 3000, 5000);
     guint32 generation = fixture_generation(fixture, box);
-    guint64 size, want;
     guint n_trips = 0;
 
-    cache_set_maker(fixture->cache, &maker, NULL);
     for (guint32 uid = 3000; uid > 0; uid--) {
-        (void)cache_section_size(fixture->cache, generation, uid, "text", &size, &want, NULL);
+        (void)ask_size(fixture, generation, uid);
         if (uid == 2900)
             fixture_end_wants(fixture);
         make_text(fixture, generation, uid, &n_trips);
         make_all(fixture, &n_trips);
     }
     g_assert_cmpuint(n_trips, <, 40);
-    cache_set_maker(fixture->cache, NULL, NULL);
 }
 
 static guint n_wants_of(const Fixture *fixture, CacheWantKind kind)
@@ -331,13 +338,10 @@ static guint n_wants_of(const Fixture *fixture, CacheWantKind kind)
 /* Who lists a mailbox that is new to us, to read its texts, need not begin to walk first. */
 static void test_texts_that_are_listed(Fixture *fixture, gconstpointer data)
 {
-    static const CacheMaker maker = {on_wants_changed, text_sources};
     guint32 box = fixture_put_inbox(fixture, 1, 100);
     guint32 generation = fixture_generation(fixture, box), newest = 3000;
-    guint64 size, want;
     guint n_trips = 0;
 
-    cache_set_maker(fixture->cache, &maker, NULL);
     fixture_put_range(fixture, box, 1, newest);
     cache_expect_made(fixture->cache, box, "text");
     g_assert_cmpuint(n_wants_of(fixture, CACHE_WANT_READY), ==, 1);
@@ -347,48 +351,34 @@ static void test_texts_that_are_listed(Fixture *fixture, gconstpointer data)
     }
     g_assert_cmpuint(n_wants_of(fixture, CACHE_WANT_TREE), ==, 512);
     round_trip(fixture, &n_trips);
-    g_assert_cmpint(
-        cache_section_size(fixture->cache, generation, newest, "text", &size, &want, NULL), ==,
-        CACHE_WAIT);
+    g_assert_cmpint(ask_size(fixture, generation, newest), ==, CACHE_WAIT);
     g_assert_cmpuint(n_wants_of(fixture, CACHE_WANT_BLOCK), ==, 64);
-    cache_set_maker(fixture->cache, NULL, NULL);
 }
 
 /* Of a mailbox that is listed already, only what is read is asked for. */
 static void test_texts_that_were_listed(Fixture *fixture, gconstpointer data)
 {
-    static const CacheMaker maker = {on_wants_changed, text_sources};
     guint32 box = fixture_put_inbox(fixture, 100, 5000);
     guint32 generation = fixture_generation(fixture, box);
-    guint64 size, want;
 
-    cache_set_maker(fixture->cache, &maker, NULL);
     cache_expect_made(fixture->cache, box, "text");
-    g_assert_cmpint(cache_section_size(fixture->cache, generation, 100, "text", &size, &want, NULL),
-                    ==, CACHE_WAIT);
+    g_assert_cmpint(ask_size(fixture, generation, 100), ==, CACHE_WAIT);
     g_assert_cmpuint(cache_wants(fixture->cache)->length, ==, 0);
-    cache_set_maker(fixture->cache, NULL, NULL);
 }
 
 /* Nothing is asked for the sake of one who reads what is here. */
 static void test_texts_that_are_here(Fixture *fixture, gconstpointer data)
 {
-    static const CacheMaker maker = {on_wants_changed, text_sources};
     guint32 box = fixture_put_inbox(fixture, 100, 5000);
     guint32 generation = fixture_generation(fixture, box);
     g_autofree char *wants = NULL;
-    guint64 size, want;
 
-    cache_set_maker(fixture->cache, &maker, NULL);
     for (guint32 uid = 100; uid > 50; uid--) {
         put_text(fixture, generation, uid, "text");
-        g_assert_cmpint(
-            cache_section_size(fixture->cache, generation, uid, "text", &size, &want, NULL), ==,
-            CACHE_FOUND);
+        g_assert_cmpint(ask_size(fixture, generation, uid), ==, CACHE_FOUND);
     }
     wants = fixture_wants(fixture);
     g_assert_cmpstr(wants, ==, "");
-    cache_set_maker(fixture->cache, NULL, NULL);
 }
 
 /* --- lines --- */
@@ -460,11 +450,11 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &walks[i].walk, test_walk);
     }
-    FIXTURE_TEST("/cache/ahead/texts", test_texts);
-    FIXTURE_TEST("/cache/ahead/texts-after-a-loss", test_texts_after_a_loss);
-    FIXTURE_TEST("/cache/ahead/texts-that-are-listed", test_texts_that_are_listed);
-    FIXTURE_TEST("/cache/ahead/texts-that-were-listed", test_texts_that_were_listed);
-    FIXTURE_TEST("/cache/ahead/texts-that-are-here", test_texts_that_are_here);
+    TEXTS_TEST("/cache/ahead/texts", test_texts);
+    TEXTS_TEST("/cache/ahead/texts-after-a-loss", test_texts_after_a_loss);
+    TEXTS_TEST("/cache/ahead/texts-that-are-listed", test_texts_that_are_listed);
+    TEXTS_TEST("/cache/ahead/texts-that-were-listed", test_texts_that_were_listed);
+    TEXTS_TEST("/cache/ahead/texts-that-are-here", test_texts_that_are_here);
     FIXTURE_TEST("/cache/ahead/lines", test_lines);
     return g_test_run();
 }
