@@ -63,7 +63,8 @@ static gboolean was_sized(const FsRequest *request, FsNode node)
                                  GSIZE_TO_POINTER((gsize)fs_ino(request->fs, node)));
 }
 
-CacheAnswer fs_fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
+static CacheAnswer fill(FsRequest *request, FsNode node, gboolean with_size,
+                        struct fuse_entry_param *entry)
 {
     const FsView *view = fs_view(node.kind);
 
@@ -71,18 +72,24 @@ CacheAnswer fs_fill_entry(FsRequest *request, FsNode node, struct fuse_entry_par
     entry->ino = entry->attr.st_ino = fs_ino(request->fs, node);
     entry->attr.st_mode = view->mode;
     entry->entry_timeout = view->timeout;
+    entry->attr_timeout = with_size ? view->timeout : 0;
+    return with_size ? fs_attr(request, node, &entry->attr) : CACHE_FOUND;
+}
+
+CacheAnswer fs_fill_entry(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
+{
     /* Lookups in one directory wait for each other, so none gets anything: without a size the
      * kernel will ask for it. */
-    if (!can_tell_attr(request, node) && !was_sized(request, node))
-        return CACHE_FOUND;
-    entry->attr_timeout = view->timeout;
-    return fs_attr(request, node, &entry->attr);
+    gboolean with_size = can_tell_attr(request, node) || was_sized(request, node);
+
+    return fill(request, node, with_size, entry);
 }
 
 gboolean fs_fill_listed(FsRequest *request, FsNode node, struct fuse_entry_param *entry)
 {
-    if (!can_tell_attr(request, node) &&
-        (!fs_view(node.kind)->is_listed_unsized || was_sized(request, node)))
+    gboolean with_size = can_tell_attr(request, node);
+
+    if (!with_size && (!fs_view(node.kind)->is_listed_unsized || was_sized(request, node)))
         return FALSE;
-    return fs_fill_entry(request, node, entry) == CACHE_FOUND;
+    return fill(request, node, with_size, entry) == CACHE_FOUND;
 }
