@@ -135,3 +135,22 @@ void mime_envelope_print(const MailEnvelope *envelope, GByteArray *out);
 
 /* Appends an address to a field as it is shown, "Name <a@b>, c@d"; neither is NULL. */
 void mime_address_append(GString *field, const char *name, const char *address);
+
+/* --- what programs write (mime/intake.c) --- */
+
+typedef struct MimeIntake MimeIntake;
+
+/* Tells whether octets are a message (RFC 5322 2), and makes their form for the network: CRLF for
+ * each LF, and an empty line behind a header that has none.  The rest stays as it is, CR alone and
+ * 8-bit octets too. */
+MimeIntake *mime_intake_new(void);
+void mime_intake_free(MimeIntake *intake);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeIntake, mime_intake_free)
+/* Appends what the next @len octets become.  INVALID, with the line that is at fault: NUL anywhere,
+ * a header line that is neither a field (blanks before its colon are let pass) nor, behind one, a
+ * continuation, an mbox, no header, one of more than MIME_HEADER_MAX octets.  Then nothing is
+ * appended, and the intake can only be freed. */
+gboolean mime_intake_feed(MimeIntake *intake, const guint8 *bytes, gsize len, GByteArray *out,
+                          GError **error);
+/* Appends what is missing at the end.  INVALID also where there was nothing at all. */
+gboolean mime_intake_end(MimeIntake *intake, GByteArray *out, GError **error);
