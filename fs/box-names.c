@@ -55,11 +55,11 @@ static void encode_raw(GString *out, const char *name)
 }
 
 /* Whether @name ends as sums do. */
-static gboolean has_sum(const GString *name)
+static gboolean has_sum(const char *name, gsize len)
 {
-    const char *tail = name->str + name->len - SUM_DIGITS;
+    const char *tail = name + len - SUM_DIGITS;
 
-    if (name->len <= SUM_DIGITS || tail[-1] != '~')
+    if (len <= SUM_DIGITS || tail[-1] != '~')
         return FALSE;
     return strspn(tail, "0123456789abcdef") == SUM_DIGITS;
 }
@@ -102,9 +102,52 @@ char *fs_names_box(const char *name, gboolean is_raw, const char *wire)
     if (fs_names_parse(out->str, FS_NAME_TEXT, &uid) ||
         fs_names_parse(out->str, FS_NAME_PARTS, &uid))
         encode_at(out, strrchr(out->str, '.') - out->str);
-    if (!is_raw && has_sum(out))
+    if (!is_raw && has_sum(out->str, out->len))
         encode_at(out, out->len - SUM_DIGITS - 1);
     if (is_raw || out->len > FS_NAME_MAX)
         append_sum(out, wire ? wire : name);
+    return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+/* Appends the byte that begins at @p; returns how many it is written with. */
+static gsize take_byte(GString *out, const char *p)
+{
+    if (p[0] == '%' && g_ascii_isxdigit(p[1]) && g_ascii_isxdigit(p[2])) {
+        g_string_append_c(out,
+                          (char)(g_ascii_xdigit_value(p[1]) * 16 + g_ascii_xdigit_value(p[2])));
+        return 3;
+    }
+    g_string_append_c(out, p[0]);
+    return 1;
+}
+
+/* What is wrong with a mailbox's component; NULL when nothing is. */
+static const char *find_fault(const GString *name)
+{
+    g_autofree char *shown = NULL;
+
+    if (!name->len)
+        return "is empty";
+    for (gsize i = 0; i < name->len; i++)
+        if (strchr("\r\n", name->str[i])) /* finds the NUL at its end, too */
+            return "holds a line end or NUL";
+    if (!g_utf8_validate(name->str, (gssize)name->len, NULL))
+        return "is not UTF-8";
+    shown = fs_names_box(name->str, FALSE, name->str);
+    return has_sum(shown, strlen(shown)) ? "is too long" : NULL;
+}
+
+char *fs_names_box_decode(const char *name, GError **error)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    const char *fault;
+
+    while (*name)
+        name += take_byte(out, name);
+    fault = find_fault(out);
+    if (fault) {
+        g_set_error(error, MAIL_ERROR, MAIL_ERROR_INVALID, "the name %s", fault);
+        return NULL;
+    }
     return g_string_free(g_steal_pointer(&out), FALSE);
 }

@@ -187,19 +187,52 @@ static gboolean is_place_of_uid(FsNameForm form, const char *name, gsize at)
     }
 }
 
+/* Whether the UID of a name of @form ends at @end. */
+static gboolean parse_form_before(FsNameForm form, const char *name, const char *end,
+                                  guint32 *ret_uid)
+{
+    guint32 uid;
+    const char *digits = parse_uid_before(name, end, &uid);
+
+    if (!digits || !is_place_of_uid(form, name, (gsize)(digits - name)))
+        return FALSE;
+    *ret_uid = uid;
+    return TRUE;
+}
+
 gboolean fs_names_parse(const char *name, FsNameForm form, guint32 *ret_uid)
 {
-    const char *end, *digits;
-    guint32 uid;
+    const char *end;
 
     if (!g_str_has_suffix(name, suffixes[form]))
         return FALSE;
     end = name + strlen(name) - strlen(suffixes[form]);
     if (form == FS_NAME_FULL)
         end = letters_before(name, end);
-    digits = end ? parse_uid_before(name, end, &uid) : NULL;
-    if (!digits || !is_place_of_uid(form, name, (gsize)(digits - name)))
-        return FALSE;
-    *ret_uid = uid;
-    return TRUE;
+    return end && parse_form_before(form, name, end, ret_uid);
+}
+
+/* Whether the comma of a Maildir name's ":2," is @at, and something before it. */
+static gboolean is_maildir_comma(const char *name, gsize at)
+{
+    return at > strlen(":2") && strncmp(name + at - strlen(":2"), ":2", strlen(":2")) == 0;
+}
+
+void fs_names_given(const char *name, FsGivenName *ret_given)
+{
+    const char *end = name + strlen(name) - (g_str_has_suffix(name, ".eml") ? strlen(".eml") : 0);
+    const char *comma = letters_before(name, end);
+
+    *ret_given = (FsGivenName){.stem_len = strlen(name)};
+    if (!comma)
+        return;
+    ret_given->has_uid = parse_form_before(FS_NAME_FULL, name, comma, &ret_given->uid);
+    if (ret_given->has_uid)
+        ret_given->stem_len = (gsize)(comma + strlen(",") - name);
+    else if (is_maildir_comma(name, (gsize)(comma - name)))
+        ret_given->stem_len = (gsize)(comma - strlen(":2") - name);
+    else
+        return;
+    ret_given->has_flags =
+        mail_flags_from_letters(comma + 1, (gsize)(end - comma - 1), &ret_given->flags);
 }

@@ -31,6 +31,20 @@ void fs_names_message(FsNameStyle style, FsNameForm form, const CacheMessage *me
  * forms. */
 gboolean fs_names_parse(const char *name, FsNameForm form, guint32 *ret_uid);
 
+/* What a name says that a user gives to a message. */
+typedef struct {
+    gboolean has_uid;
+    guint32 uid; /* 0 without one */
+    gboolean has_flags;
+    MailFlags flags; /* 0 without them */
+    gsize stem_len;  /* names of one message differ only behind it: in their flags and ".eml" */
+} FsGivenName;
+
+/* Reads @name from its end, with or without ".eml": "….u4711,FS" has both, and the stem "….u4711,";
+ * "…:2,FS" as in a Maildir has flags, and the stem "…", as it has without them.  Where one of the
+ * letters is of no flag, there are no flags.  Any other name has neither, and is all stem. */
+void fs_names_given(const char *name, FsGivenName *ret_given);
+
 /* The name of a leaf's file in the directory of its message's parts, or of the directory that a
  * message in the message is: "2.1-Budget 2026.xlsx", "1-text.txt", "3-message".  @part is numbered.
  * At most FS_NAME_MAX bytes of NFC, without slash, backslash, control, format (as bidi) character
@@ -44,3 +58,9 @@ char *fs_part_name(const MailPart *part);
  * whole name as the server has it, by which a name that cannot be shown in full is told from
  * others. */
 char *fs_names_box(const char *name, gboolean is_raw, const char *wire);
+
+/* The mailbox's component, in UTF-8, that a user means by the name of a directory: each %XX undone;
+ * a '%' without two digits behind it stands for itself.  A whole name of fs_names_box() gives what
+ * it was made of; "%" gives "%".  INVALID: empty, with NUL, CR or LF or no UTF-8 when undone, and
+ * what fs_names_box() would have to cut.  New. */
+char *fs_names_box_decode(const char *name, GError **error);

@@ -28,6 +28,29 @@ void mail_flags_letters(MailFlags flags, char letters[MAIL_FLAGS_LETTERS_MAX])
     *p = '\0';
 }
 
+static MailFlags flag_of_letter(char letter)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(fixed); i++)
+        if (fixed[i].letter == letter)
+            return fixed[i].flag;
+    return g_ascii_islower(letter) ? mail_flag_keyword((guint)(letter - 'a')) : 0;
+}
+
+gboolean mail_flags_from_letters(const char *letters, gsize len, MailFlags *ret_flags)
+{
+    MailFlags flags = 0;
+
+    for (gsize i = 0; i < len; i++) {
+        MailFlags flag = flag_of_letter(letters[i]);
+
+        if (!flag)
+            return FALSE;
+        flags |= flag;
+    }
+    *ret_flags = flags;
+    return TRUE;
+}
+
 MailFlags mail_flag_from_imap(const char *name, gsize len)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(fixed); i++)

@@ -31,6 +31,10 @@ static inline MailFlags mail_flag_keyword(guint nth)
 /* Writes the letters of @flags in ASCII order and a NUL. */
 void mail_flags_letters(MailFlags flags, char letters[MAIL_FLAGS_LETTERS_MAX]);
 
+/* The flags of @len letters, in any order and repeated or not; FALSE when one of them is of no
+ * flag. */
+gboolean mail_flags_from_letters(const char *letters, gsize len, MailFlags *ret_flags);
+
 /* The bit of a system flag's IMAP name ("\Seen", "$Forwarded"), or 0.  Case does
  * not matter (RFC 9051 2.3.2). */
 MailFlags mail_flag_from_imap(const char *name, gsize len);

@@ -6,51 +6,51 @@
 
 #define SUM "0123456789abcdef0123456789abcdef" /* looks like one */
 
+static const struct {
+    const char *name, *expected;
+} rows[] = {
+    {"INBOX", "INBOX"},
+    {"Ärger & Co", "Ärger & Co"},
+    {"", "%"},
+    {".", "%2E"},
+    {"..", "%2E."},
+    {".hidden", "%2Ehidden"},
+    {".mailfs", "%2Emailfs"},
+    {"a.b.", "a.b."},
+    {"a/b", "a%2Fb"},
+    {"%2F", "%252F"},
+    {"100%", "100%25"},
+    {"a\tb\r\n", "a%09b%0D%0A"},
+    {"\x1b[31m\x7f", "%1B[31m%7F"},
+    {"\xc2\x9b", "%C2%9B"},            /* C1: CSI */
+    {"in\u202Efdp", "in%E2%80%AEfdp"}, /* bidi */
+    {"\u2066\u2069\u200E\u200F\u061C", "%E2%81%A6%E2%81%A9%E2%80%8E%E2%80%8F%D8%9C"},
+    {"\uFEFFx", "%EF%BB%BFx"},
+    {"x\u2028y\u2029", "x%E2%80%A8y%E2%80%A9"},
+    {"\xff", "%FF"},
+    {"\xc0\xaf", "%C0%AF"},        /* overlong */
+    {"\xed\xa0\x80", "%ED%A0%80"}, /* a surrogate */
+    {"caf\xe9", "caf%E9"},         /* Latin-1 */
+    {"\xe2\x82", "%E2%82"},        /* cut short */
+    {"x.u4711,FS.eml", "x.u4711,FS%2Eeml"},
+    {"u4711.eml", "u4711%2Eeml"},
+    {"4711.eml", "4711%2Eeml"},
+    {".eml", "%2Eeml"},
+    {"x.emlx", "x.emlx"},
+    {"x.u4711.txt", "x.u4711%2Etxt"},
+    {"x.u4711", "x%2Eu4711"},
+    {"x.txt", "x.txt"},
+    {"4711", "4711"},
+    {"a~" SUM, "a%7E" SUM},
+    {"~" SUM, "%7E" SUM},
+    {"a" SUM, "a" SUM},
+    {"a~0" SUM, "a~0" SUM},
+    {"a~x" SUM, "a~x" SUM},
+    {"-rf", "-rf"},
+};
+
 static void test_table(void)
 {
-    static const struct {
-        const char *name, *expected;
-    } rows[] = {
-        {"INBOX", "INBOX"},
-        {"Ärger & Co", "Ärger & Co"},
-        {"", "%"},
-        {".", "%2E"},
-        {"..", "%2E."},
-        {".hidden", "%2Ehidden"},
-        {".mailfs", "%2Emailfs"},
-        {"a.b.", "a.b."},
-        {"a/b", "a%2Fb"},
-        {"%2F", "%252F"},
-        {"100%", "100%25"},
-        {"a\tb\r\n", "a%09b%0D%0A"},
-        {"\x1b[31m\x7f", "%1B[31m%7F"},
-        {"\xc2\x9b", "%C2%9B"},            /* C1: CSI */
-        {"in\u202Efdp", "in%E2%80%AEfdp"}, /* bidi */
-        {"\u2066\u2069\u200E\u200F\u061C", "%E2%81%A6%E2%81%A9%E2%80%8E%E2%80%8F%D8%9C"},
-        {"\uFEFFx", "%EF%BB%BFx"},
-        {"x\u2028y\u2029", "x%E2%80%A8y%E2%80%A9"},
-        {"\xff", "%FF"},
-        {"\xc0\xaf", "%C0%AF"},        /* overlong */
-        {"\xed\xa0\x80", "%ED%A0%80"}, /* a surrogate */
-        {"caf\xe9", "caf%E9"},         /* Latin-1 */
-        {"\xe2\x82", "%E2%82"},        /* cut short */
-        {"x.u4711,FS.eml", "x.u4711,FS%2Eeml"},
-        {"u4711.eml", "u4711%2Eeml"},
-        {"4711.eml", "4711%2Eeml"},
-        {".eml", "%2Eeml"},
-        {"x.emlx", "x.emlx"},
-        {"x.u4711.txt", "x.u4711%2Etxt"},
-        {"x.u4711", "x%2Eu4711"},
-        {"x.txt", "x.txt"},
-        {"4711", "4711"},
-        {"a~" SUM, "a%7E" SUM},
-        {"~" SUM, "%7E" SUM},
-        {"a" SUM, "a" SUM},
-        {"a~0" SUM, "a~0" SUM},
-        {"a~x" SUM, "a~x" SUM},
-        {"-rf", "-rf"},
-    };
-
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *name = fs_names_box(rows[i].name, FALSE, rows[i].name);
 
@@ -106,6 +106,38 @@ static char *undo(const char *name)
     return g_string_free(out, FALSE);
 }
 
+static void expect_refused(const char *given, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = fs_names_box_decode(given, &error);
+
+    g_assert_null(name);
+    g_assert_error(error, MAIL_ERROR, MAIL_ERROR_INVALID);
+    g_assert_cmpstr(error->message, ==, expected);
+}
+
+static void expect_decoded(const char *given, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = fs_names_box_decode(given, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(name, ==, expected);
+}
+
+/* What is shown for @name means it again, unless nobody may name a mailbox so. */
+static void check_back(const char *name, const char *shown)
+{
+    if (!*name)
+        expect_decoded(shown, "%");
+    else if (strpbrk(name, "\r\n"))
+        expect_refused(shown, "the name holds a line end or NUL");
+    else if (!g_utf8_validate(name, -1, NULL))
+        expect_refused(shown, "the name is not UTF-8");
+    else
+        expect_decoded(shown, name);
+}
+
 static void check_harmless(const char *name)
 {
     guint32 uid;
@@ -155,6 +187,7 @@ static void test_random_names(void)
 
         check_harmless(shown);
         g_assert_cmpstr(undone, ==, name);
+        check_back(name, shown);
         if (other)
             g_assert_cmpstr(other, ==, name);
         g_hash_table_replace(seen, shown, g_steal_pointer(&name));
@@ -197,6 +230,85 @@ static void test_long(void)
         }
 }
 
+/* --- names that are given --- */
+
+static void test_back(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        check_back(rows[i].name, rows[i].expected);
+}
+
+/* As users type them, and as they are shown then. */
+static void test_decode(void)
+{
+    static const struct {
+        const char *given, *name, *shown;
+    } given_rows[] = {
+        {"Work", "Work", "Work"},
+        {"100%", "100%", "100%25"},
+        {"%", "%", "%25"},
+        {"%%", "%%", "%25%25"},
+        {"%2", "%2", "%252"},
+        {"%2x", "%2x", "%252x"},
+        {"%x2", "%x2", "%25x2"},
+        {"%%41", "%A", "%25A"},
+        {"%2541", "%41", "%2541"},
+        {"%41", "A", "A"},
+        {"a%2fb", "a/b", "a%2Fb"},
+        {"%c3%A4", "ä", "ä"},
+        {".hidden", ".hidden", "%2Ehidden"},
+        {"x.eml", "x.eml", "x%2Eeml"},
+        {"x.u4711", "x.u4711", "x%2Eu4711"},
+        {"a~" SUM, "a~" SUM, "a%7E" SUM},
+        {"a\tb", "a\tb", "a%09b"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(given_rows); i++) {
+        g_autofree char *shown = fs_names_box(given_rows[i].name, FALSE, given_rows[i].name);
+
+        expect_decoded(given_rows[i].given, given_rows[i].name);
+        expect_decoded(given_rows[i].shown, given_rows[i].name);
+        g_assert_cmpstr(shown, ==, given_rows[i].shown);
+    }
+}
+
+static void test_refused(void)
+{
+    static const struct {
+        const char *given, *expected;
+    } given_rows[] = {
+        {"", "the name is empty"},
+        {"%00", "the name holds a line end or NUL"},
+        {"a%00b", "the name holds a line end or NUL"},
+        {"a%0Db", "the name holds a line end or NUL"},
+        {"a%0a", "the name holds a line end or NUL"},
+        {"a\nb", "the name holds a line end or NUL"},
+        {"a\rb", "the name holds a line end or NUL"},
+        {"\xff", "the name is not UTF-8"},
+        {"caf%E9", "the name is not UTF-8"},
+        {"%C3", "the name is not UTF-8"},
+        {"\xc3%C3\xa4", "the name is not UTF-8"},
+        {"%C0%AF", "the name is not UTF-8"},
+        {"%ED%A0%80", "the name is not UTF-8"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(given_rows); i++)
+        expect_refused(given_rows[i].given, given_rows[i].expected);
+}
+
+/* The limit is of the name that is shown, in full. */
+static void test_decode_long(void)
+{
+    g_autofree char *plain = g_strnfill(FS_NAME_MAX, 'x'), *plain_more = g_strnfill(256, 'x');
+    g_autofree char *percents = g_strnfill(FS_NAME_MAX / 3, '%');
+    g_autofree char *percents_more = g_strnfill(FS_NAME_MAX / 3 + 1, '%');
+
+    expect_decoded(plain, plain);
+    expect_refused(plain_more, "the name is too long");
+    expect_decoded(percents, percents);
+    expect_refused(percents_more, "the name is too long");
+}
+
 static void test_very_long(void)
 {
     g_autofree char *name = g_strnfill(100 * 1024, '\n');
@@ -237,6 +349,10 @@ int main(int argc, char **argv)
     g_test_add_func("/box-names/random", test_random_names);
     g_test_add_func("/box-names/random-raw", test_random_raw_names);
     g_test_add_func("/box-names/long", test_long);
+    g_test_add_func("/box-names/back", test_back);
+    g_test_add_func("/box-names/decode", test_decode);
+    g_test_add_func("/box-names/refused", test_refused);
+    g_test_add_func("/box-names/decode-long", test_decode_long);
     g_test_add_func("/box-names/very-long", test_very_long);
     g_test_add_func("/box-names/sum", test_sum_is_of_the_whole_name);
     g_test_add_func("/box-names/long-sum", test_sum_is_long);

@@ -359,6 +359,96 @@ static void test_parse(void)
         check_form(rows[i].name, rows[i].form, rows[i].uid);
 }
 
+/* --- names that are given --- */
+
+#define FLAGS_FS (MAIL_FLAG_FLAGGED | MAIL_FLAG_SEEN)
+#define FLAG_A   ((MailFlags)1 << MAIL_FLAG_FIRST_KEYWORD)
+#define NEITHER  FALSE, 0, FALSE, 0
+
+static void test_given(void)
+{
+    static const struct {
+        const char *name;
+        gboolean has_uid;
+        guint32 uid;
+        gboolean has_flags;
+        MailFlags flags;
+        const char *stem;
+    } rows[] = {
+        {"x.u4711,FS.eml", TRUE, 4711, TRUE, FLAGS_FS, "x.u4711,"},
+        {"x.u4711,SFS.eml", TRUE, 4711, TRUE, FLAGS_FS, "x.u4711,"},
+        {"x.u4711,.eml", TRUE, 4711, TRUE, 0, "x.u4711,"},
+        {"x.u4711,aS", TRUE, 4711, TRUE, MAIL_FLAG_SEEN | FLAG_A, "x.u4711,"},
+        {"x.u1,.u4294967295,S.eml", TRUE, G_MAXUINT32, TRUE, MAIL_FLAG_SEEN, "x.u1,.u4294967295,"},
+        {"x:2,F.u7,S.eml", TRUE, 7, TRUE, MAIL_FLAG_SEEN, "x:2,F.u7,"},
+        {"x.u4711,FX.eml", TRUE, 4711, FALSE, 0, "x.u4711,"},
+        {"17.M1P2.host,S=9,W=9:2,FS", FALSE, 0, TRUE, FLAGS_FS, "17.M1P2.host,S=9,W=9"},
+        {"17.1_2.host,U=4711:2,", FALSE, 0, TRUE, 0, "17.1_2.host,U=4711"},
+        {"17.host:2,a", FALSE, 0, TRUE, FLAG_A, "17.host"},
+        {"17.host:2,FS.eml", FALSE, 0, TRUE, FLAGS_FS, "17.host"},
+        {"x.u7,S.eml:2,FS", FALSE, 0, TRUE, FLAGS_FS, "x.u7,S.eml"},
+        {"17.host:2,FX", FALSE, 0, FALSE, 0, "17.host"},
+        {"17.host", NEITHER, "17.host"},
+        {"17.host:1,S", NEITHER, "17.host:1,S"},
+        {"17.host2,S", NEITHER, "17.host2,S"},
+        {"17.host:2", NEITHER, "17.host:2"},
+        {"17.host:2,S1", NEITHER, "17.host:2,S1"},
+        {":2,S", NEITHER, ":2,S"},
+        {"2,S", NEITHER, "2,S"},
+        {"letter.eml", NEITHER, "letter.eml"},
+        {"x,y.eml", NEITHER, "x,y.eml"},
+        {"x,S", NEITHER, "x,S"},
+        {",S.eml", NEITHER, ",S.eml"},
+        {"x.u4711.eml", NEITHER, "x.u4711.eml"},
+        {"x.u4711", NEITHER, "x.u4711"},
+        {"x.u0,S.eml", NEITHER, "x.u0,S.eml"},
+        {"x.u4294967296,S.eml", NEITHER, "x.u4294967296,S.eml"},
+        {"xu1,S.eml", NEITHER, "xu1,S.eml"},
+        {".u1,S.eml", NEITHER, ".u1,S.eml"},
+        {"x.u1,S.EML", NEITHER, "x.u1,S.EML"},
+        {"x.u1,S1.eml", NEITHER, "x.u1,S1.eml"},
+        {"x.u1,S.txt", NEITHER, "x.u1,S.txt"},
+        {"u4711.eml", NEITHER, "u4711.eml"},
+        {"4711.eml", NEITHER, "4711.eml"},
+        {".eml", NEITHER, ".eml"},
+        {"", NEITHER, ""},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *stem = NULL;
+        FsGivenName given;
+
+        fs_names_given(rows[i].name, &given);
+        stem = g_strndup(rows[i].name, given.stem_len);
+        g_assert_cmpstr(stem, ==, rows[i].stem);
+        g_assert_cmpint(given.has_uid, ==, rows[i].has_uid);
+        g_assert_cmpuint(given.uid, ==, rows[i].uid);
+        g_assert_cmpint(given.has_flags, ==, rows[i].has_flags);
+        g_assert_cmpuint(given.flags, ==, rows[i].flags);
+    }
+}
+
+/* What a message is called says what it is, and all before its flags stays when they change. */
+static void test_given_back(void)
+{
+    static const MailFlags flags[] = {0, MAIL_FLAG_SEEN, FLAGS_FS | FLAG_A};
+    g_autoptr(MailEnvelope) envelope = envelope_of((Who){.from = "A", .subject = "B"});
+    const char *stem = "2026-02-15_1430_A_B.u4711,";
+
+    for (gsize i = 0; i < G_N_ELEMENTS(flags); i++) {
+        const CacheMessage message = {.uid = 4711, .date = DATE, .flags = flags[i]};
+        char name[FS_MESSAGE_NAME];
+        FsGivenName given;
+
+        fs_names_message(FS_NAMES_DASHED, FS_NAME_FULL, &message, envelope, FALSE, name);
+        fs_names_given(name, &given);
+        g_assert_true(given.has_uid && given.has_flags);
+        g_assert_cmpuint(given.uid, ==, 4711);
+        g_assert_cmpuint(given.flags, ==, flags[i]);
+        g_assert_cmpmem(name, given.stem_len, stem, strlen(stem));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -370,5 +460,7 @@ int main(int argc, char **argv)
     g_test_add_func("/names/cut", test_cut);
     g_test_add_func("/names/random-subjects", test_random_subjects);
     g_test_add_func("/names/parse", test_parse);
+    g_test_add_func("/names/given", test_given);
+    g_test_add_func("/names/given-back", test_given_back);
     return g_test_run();
 }

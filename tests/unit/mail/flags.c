@@ -43,6 +43,61 @@ static void test_keyword_letters(void)
     expect_letters(~(MailFlags)0, "DFPRSTabcdefghijklmnopqrstuvwxyz");
 }
 
+#define NONE         MAIL_FLAG_DRAFT /* what is there before */
+#define KEYWORD(nth) ((MailFlags)1 << (MAIL_FLAG_FIRST_KEYWORD + (nth)))
+
+static void test_from_letters(void)
+{
+    static const struct {
+        const char *letters;
+        gboolean is_fine;
+        MailFlags flags;
+    } rows[] = {
+        {"", TRUE, 0},
+        {"FS", TRUE, MAIL_FLAG_FLAGGED | MAIL_FLAG_SEEN},
+        {"SF", TRUE, MAIL_FLAG_FLAGGED | MAIL_FLAG_SEEN},
+        {"SS", TRUE, MAIL_FLAG_SEEN},
+        {"bSaS", TRUE, MAIL_FLAG_SEEN | KEYWORD(0) | KEYWORD(1)},
+        {"X", FALSE, NONE},
+        {"SX", FALSE, NONE},
+        {"f,", FALSE, NONE},
+        {"`", FALSE, NONE},
+        {"{", FALSE, NONE},
+        {"S ", FALSE, NONE},
+        {"\303\244", FALSE, NONE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        gsize len = strlen(rows[i].letters);
+        MailFlags flags = NONE;
+
+        g_assert_cmpint(mail_flags_from_letters(rows[i].letters, len, &flags), ==, rows[i].is_fine);
+        g_assert_cmpuint(flags, ==, rows[i].flags);
+    }
+}
+
+static void test_from_letters_by_length(void)
+{
+    MailFlags flags = NONE;
+
+    g_assert_true(mail_flags_from_letters("FS.eml", 2, &flags));
+    g_assert_cmpuint(flags, ==, MAIL_FLAG_FLAGGED | MAIL_FLAG_SEEN);
+    g_assert_false(mail_flags_from_letters("S", 2, &flags)); /* its NUL is no letter */
+}
+
+/* Whatever has a letter comes back from it. */
+static void test_letters_and_back(void)
+{
+    for (guint bit = 0; bit < MAIL_FLAG_FIRST_KEYWORD + 26; bit++) {
+        MailFlags flag = (MailFlags)1 << bit, flags = 0;
+        char letters[MAIL_FLAGS_LETTERS_MAX];
+
+        mail_flags_letters(flag, letters);
+        g_assert_true(mail_flags_from_letters(letters, strlen(letters), &flags));
+        g_assert_cmpuint(flags, ==, flag);
+    }
+}
+
 static void test_bits_are_apart(void)
 {
     MailFlags all = 0;
@@ -75,6 +130,9 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/mail/flags/system-flags", test_system_flags);
     g_test_add_func("/mail/flags/keyword-letters", test_keyword_letters);
+    g_test_add_func("/mail/flags/from-letters", test_from_letters);
+    g_test_add_func("/mail/flags/from-letters-by-length", test_from_letters_by_length);
+    g_test_add_func("/mail/flags/letters-and-back", test_letters_and_back);
     g_test_add_func("/mail/flags/bits-are-apart", test_bits_are_apart);
     g_test_add_func("/mail/flags/unknown", test_unknown);
     return g_test_run();
