@@ -74,6 +74,8 @@ typedef struct {
      * server"), TIMEOUT, TLS, PROTOCOL (the compressed stream is damaged), INVALID (the endpoint
      * makes no sense).  @error says what was being done; borrowed. */
     void (*closed)(NetStream *stream, const GError *error, gpointer owner);
+    /* The socket took some of what was written. */
+    void (*sent)(NetStream *stream, gpointer owner);
 } NetStreamEvents;
 
 /* Begins to connect: all addresses of the host, RFC 8305 (happy eyeballs).  The endpoint is
@@ -88,6 +90,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetStream, net_stream_free)
 void net_stream_write(NetStream *stream, gconstpointer bytes, gsize len);
 /* Bytes queued and not yet taken by the socket; compressed ones where that is on. */
 gsize net_stream_unsent(const NetStream *stream);
+/* The same, and those that the socket took and the server's host has not acknowledged.
+ * @ret_n_delivered: how many it has; over TLS some KB are missing until all are. */
+gsize net_stream_undelivered(const NetStream *stream, guint64 *ret_n_delivered);
 
 /* Begins a TLS handshake on a plain stream; ready() follows.  The caller has made sure that not
  * one byte after the server's go-ahead was received in clear (NO STARTTLS, RFC 3501 6.2.1). */

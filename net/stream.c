@@ -9,7 +9,9 @@
  */
 #include "net/net.h"
 
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "net/connect-private.h"
@@ -52,6 +54,7 @@ struct NetStream {
     NetTls *tls;
     NetDeflate *deflate;
     NetQueue *queue;
+    guint64 n_sent; /* of what was in it */
     guint8 chunk[CHUNK_LEN];
 };
 
@@ -259,7 +262,10 @@ static gboolean stream_write_chunk(NetStream *stream)
     gsize n = 0;
 
     switch (socket_write(stream, &n, &error)) {
-    case NET_IO_DONE: net_queue_drop(stream->queue, n); return TRUE;
+    case NET_IO_DONE:
+        net_queue_drop(stream->queue, n);
+        stream->n_sent += n;
+        return TRUE;
     case NET_IO_WANT_READ: stream->write_needs = G_IO_IN; return FALSE;
     case NET_IO_WANT_WRITE: stream->write_needs = G_IO_OUT; return FALSE;
     case NET_IO_END: return FALSE;
@@ -280,6 +286,15 @@ static void stream_write(NetStream *stream, gsize max)
         if (!stream_write_chunk(stream))
             return;
     }
+}
+
+static void stream_send(NetStream *stream)
+{
+    gsize before = net_queue_len(stream->queue);
+
+    stream_write(stream, TURN_MAX);
+    if (stream_is_open(stream) && net_queue_len(stream->queue) < before)
+        stream->events->sent(stream, stream->owner);
 }
 
 static void stream_disconnect(NetStream *stream)
@@ -305,7 +320,7 @@ static void stream_turn(NetStream *stream)
     if (stream_is_open(stream))
         stream_read(stream);
     if (stream_is_open(stream))
-        stream_write(stream, TURN_MAX);
+        stream_send(stream);
     if (stream->phase == PHASE_CLOSED)
         return;
     if (!stream->error) {
@@ -432,6 +447,17 @@ void net_stream_write(NetStream *stream, gconstpointer bytes, gsize len)
 gsize net_stream_unsent(const NetStream *stream)
 {
     return net_queue_len(stream->queue);
+}
+
+gsize net_stream_undelivered(const NetStream *stream, guint64 *ret_n_delivered)
+{
+    int n = 0;
+
+    if (stream->fd < 0 || ioctl(stream->fd, SIOCOUTQ, &n) != 0)
+        n = 0;
+    /* What TLS adds is in the socket, and not in what was sent. */
+    *ret_n_delivered = stream->n_sent - MIN((guint64)n, stream->n_sent);
+    return net_queue_len(stream->queue) + (gsize)n;
 }
 
 void net_stream_start_tls(NetStream *stream)

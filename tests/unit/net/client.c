@@ -50,7 +50,19 @@ static void on_closed(NetStream *stream, const GError *error, gpointer owner)
         client->on_closed(client);
 }
 
-static const NetStreamEvents events = {on_ready, on_received, on_closed};
+static void on_sent(NetStream *stream, gpointer owner)
+{
+    Client *client = owner;
+
+    g_assert_false(client->is_busy);
+    g_assert_true(stream == client->stream);
+    g_assert_cmpuint(client->n_ready, >, 0);
+    g_assert_cmpuint(client->n_closed, ==, 0);
+    if (client->on_sent)
+        client->on_sent(client);
+}
+
+static const NetStreamEvents events = {on_ready, on_received, on_closed, on_sent};
 
 Client *client_new(const NetEndpoint *endpoint)
 {

@@ -16,6 +16,7 @@ struct Client {
     void (*on_ready)(Client *client);
     void (*on_received)(Client *client);
     void (*on_closed)(Client *client);
+    void (*on_sent)(Client *client);
     void (*next_on_received)(Client *client); /* what on_received makes way for, or NULL */
 };
 

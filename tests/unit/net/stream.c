@@ -251,6 +251,72 @@ static void test_unsent(void)
     server_stop(server);
 }
 
+static gboolean is_delivered(const Client *client, gsize len)
+{
+    guint64 n_delivered;
+
+    return net_stream_undelivered(client->stream, &n_delivered) == 0 && n_delivered == len;
+}
+
+/* Bytes that the socket has taken and that found no room at the server are not delivered. */
+static void test_undelivered(void)
+{
+    Gate gate = {FALSE};
+    g_autofree guint8 *bytes = client_sample(2 * BIG);
+    Server *server = server_start(serve_late, &gate);
+    g_autoptr(Client) client = client_new_to("localhost", server_port(server), NULL);
+    guint64 n_delivered;
+    gsize n;
+
+    g_assert_true(is_delivered(client, 0));
+    client_await_ready(client, 1);
+    client_write(client, bytes, 2 * BIG);
+    g_assert_cmpuint(net_stream_undelivered(client->stream, &n_delivered), ==, 2 * BIG);
+    client_run_ms(50);
+    n = net_stream_undelivered(client->stream, &n_delivered);
+    g_assert_cmpuint(n, >, net_stream_unsent(client->stream));
+    g_assert_cmpuint(n_delivered, ==, 2 * BIG - n);
+    g_atomic_int_set(&gate.may_read, TRUE);
+    client_await(is_delivered(client, 2 * BIG));
+    client_free_stream(client);
+    server_stop(server);
+}
+
+#define SIP (128 * 1024)
+
+static guint8 *sips;
+static gsize n_sipped;
+
+static void write_sip(Client *client)
+{
+    if (net_stream_unsent(client->stream) >= SIP || n_sipped == BIG)
+        return;
+    client_write(client, sips + n_sipped, SIP);
+    n_sipped += SIP;
+}
+
+/* Who writes as the stream drains gets rid of everything, and the stream holds little of it. */
+static void test_write_in_sent(void)
+{
+    g_autofree guint8 *bytes = client_sample(BIG);
+    Load load = {bytes, BIG, FALSE};
+    Server *server = server_start(serve_load, &load);
+    g_autoptr(Client) client = client_new_to("localhost", server_port(server), NULL);
+
+    sips = bytes;
+    n_sipped = 0;
+    client->on_sent = write_sip;
+    write_sip(client);
+    while (n_sipped < BIG) {
+        client_turn();
+        g_assert_cmpuint(net_stream_unsent(client->stream), <, 2 * SIP);
+        g_assert_null(client->error);
+    }
+    client_await_bytes(client, BIG);
+    server_stop(server);
+    g_assert_true(load.is_as_sent);
+}
+
 /* --- pausing --- */
 
 static void pause_stream(Client *client)
@@ -336,6 +402,18 @@ static void test_free_in_closed(void)
     client_assert_closed(client, MAIL_ERROR_OFFLINE, "closed by server");
 }
 
+static void test_free_in_sent(void)
+{
+    g_autoptr(Server) server = server_start(serve_until_end, NULL);
+    g_autoptr(Client) client = client_new_to("localhost", server_port(server), NULL);
+
+    client->on_sent = client_free_stream;
+    client_write(client, "x", 1);
+    client_await(!client->stream);
+    client_run_ms(10);
+    g_assert_cmpuint(client->n_closed, ==, 0);
+}
+
 static void test_free_at_once(void)
 {
     g_autoptr(Server) server = server_start(serve_until_end, NULL);
@@ -385,11 +463,14 @@ int main(int argc, char **argv)
     g_test_add_func("/net/stream/big", test_big);
     g_test_add_func("/net/stream/yields", test_yields);
     g_test_add_func("/net/stream/unsent", test_unsent);
+    g_test_add_func("/net/stream/undelivered", test_undelivered);
+    g_test_add_func("/net/stream/write-in-sent", test_write_in_sent);
     g_test_add_func("/net/stream/pause", test_pause);
     g_test_add_func("/net/stream/pause-does-not-spin", test_pause_does_not_spin);
     g_test_add_func("/net/stream/free-in-ready", test_free_in_ready);
     g_test_add_func("/net/stream/free-in-received", test_free_in_received);
     g_test_add_func("/net/stream/free-in-closed", test_free_in_closed);
+    g_test_add_func("/net/stream/free-in-sent", test_free_in_sent);
     g_test_add_func("/net/stream/free-at-once", test_free_at_once);
     g_test_add_func("/net/stream/free-sends-the-rest", test_free_sends_the_rest);
     return g_test_run();
