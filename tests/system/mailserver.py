@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A private Dovecot: its own folder, ports, certificate and accounts; runs as root or as anybody.
+"""Private mail servers: their own folder, ports, certificate and accounts.
 
-Every account name exists, with the same password.  Mail is kept as Maildir, in mail/USER/Maildir.
+Here is what they have in common, and a Dovecot, which runs as root or as anybody.
 """
 
 import grp
@@ -145,31 +145,32 @@ class Users:
         return pwd.getpwnam(self.mail).pw_uid, grp.getgrnam(self.mail_group).gr_gid
 
 
-class Dovecot:
-    """A server; start() and stop() may be repeated and keep ports and mail.
+class Server:
+    """What each server has; a kind of server says by _command() what to run.
 
-    `folder` is kept at close(), a folder made here is removed.  Without `authority` the server
-    makes its own; authority.ca is what clients trust.  It ends with the thread that started it,
-    unless it is `lasting`.
+    start() and stop() may be repeated and keep ports and mail.  `folder` is kept at close(), a
+    folder made here is removed.  Without `authority` the server makes its own; authority.ca is what
+    clients trust.  It ends with the thread that started it, unless it is `lasting`.
     """
 
-    def __init__(self, options: Options = Options(), *, password: str = "secret",
-                 folder: Optional[Path] = None, authority: Optional[Authority] = None,
-                 lasting: bool = False):
-        self.options = options
-        self._leash = [] if lasting else ["setpriv", "--pdeathsig", "TERM"]
+    append_at_once = APPEND_AT_ONCE
+
+    def __init__(self, name: str, *, password: str = "secret", folder: Optional[Path] = None,
+                 authority: Optional[Authority] = None, lasting: bool = False):
+        self.name = name
         self.password = password
+        self.is_lasting = lasting
         self._numbers = itertools.count(1)
         self._own_folder = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="mailfs-dovecot-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix=f"mailfs-{name}-"))
         self.folder.chmod(0o755)
         self.authority = authority or Authority(self.folder / "tls")
-        self.certificate = self.authority.issue("dovecot")
+        self.certificate = self.authority.issue(name)
         self.port = self.tls_port = 0
+        self._mark = b"CAPABILITY"  # in its greeting
         self._master: Optional[subprocess.Popen] = None
-        self._make_mail_folder()
 
-    def __enter__(self) -> "Dovecot":
+    def __enter__(self) -> "Server":
         self.start()
         return self
 
@@ -187,14 +188,14 @@ class Dovecot:
         while not self._start_once():
             attempts -= 1
             if attempts == 0:
-                raise RuntimeError(f"dovecot does not start:\n{self.log()}")
+                raise RuntimeError(f"{self.name} does not start:\n{self.log()}")
             self.port = 0
 
     def stop(self) -> None:
         """Ends the server and all its connections."""
         if self._master is None:
             return
-        end_tree(self.pid)
+        self._end()
         self._master.wait()
         self._master = None
 
@@ -218,37 +219,77 @@ class Dovecot:
         """One that nobody has used yet."""
         return self.account(f"user{next(self._numbers)}")
 
+    def append(self, raw: RawImap, mailbox: str, messages: list[Message]) -> list[int]:
+        """Appends up to `append_at_once` messages in the fastest way; returns their UIDs."""
+        return raw.append(mailbox, *messages)
+
     def log(self) -> str:
+        """What the server has complained about."""
         path = self.folder / "log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def _command(self) -> list:
+        """Writes the configuration for the ports; returns what then runs in the foreground."""
+        raise NotImplementedError
+
+    def _is_ready(self) -> bool:
+        """Both ports greet, and the one with TLS by our certificate."""
+        return all(self._mark in self._greeting(tls) for tls in (False, True))
+
+    def _greeting(self, tls: bool) -> bytes:
+        """The first line that comes from a port; nothing if there is none."""
+        port, context = self.port, None
+        if tls:
+            port, context = self.tls_port, self.authority.client_context()
+        try:
+            with RawImap(port, context, timeout=10) as raw:
+                return raw.greeting
+        except OSError:
+            return b""
+
+    def _leash(self, number: str = "TERM") -> list[str]:
+        """What to run a command by, so that this signal comes when we are gone."""
+        return [] if self.is_lasting else ["setpriv", "--pdeathsig", number]
+
+    def _end(self) -> None:
+        end_tree(self.pid)
+
+    def _start_once(self) -> bool:
+        if not self.port:
+            self.port, self.tls_port = _free_ports(2)
+        command = self._command()
+        with open(self.folder / "log", "ab") as log:
+            self._master = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, start_new_session=True)
+        try:
+            wait_until(lambda: self._master.poll() is not None or self._is_ready(), 10)
+        except TimeoutError:
+            self.stop()
+            return False
+        return self._master.poll() is None
+
+
+class Dovecot(Server):
+    """Every account name exists.  Mail is kept as Maildir, in mail/USER/Maildir."""
+
+    def __init__(self, options: Options = Options(), **how):
+        super().__init__("dovecot", **how)
+        self.options = options
+        self._make_mail_folder()
+
+    def account(self, user: str) -> "DovecotAccount":
+        return DovecotAccount(self, user)
 
     def _make_mail_folder(self) -> None:
         mail = self.folder / "mail"
         mail.mkdir(exist_ok=True)
         os.chown(mail, *Users.here().mail_ids())
 
-    def _start_once(self) -> bool:
-        if not self.port:
-            self.port, self.tls_port = _free_ports(2)
+    def _command(self) -> list:
         config = self.folder / "dovecot.conf"
         config.touch(mode=0o600)  # the password is in it
         config.write_text(self._config())
-        self._master = subprocess.Popen([*self._leash, "/usr/sbin/dovecot", "-F", "-c", config],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, start_new_session=True)
-        try:
-            wait_until(lambda: self._master.poll() is not None or self._greets(), 10)
-        except TimeoutError:
-            self.stop()
-            return False
-        return self._master.poll() is None
-
-    def _greets(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 10) as connection:
-                return b"CAPABILITY" in connection.makefile("rb").readline()
-        except OSError:
-            return False
+        return [*self._leash(), "/usr/sbin/dovecot", "-F", "-c", config]
 
     def _config(self) -> str:
         options = self.options
@@ -271,7 +312,7 @@ class Dovecot:
 class Account:
     """One user's mail on a server."""
 
-    server: Dovecot
+    server: Server
     user: str
 
     def url(self, scheme: str = "imaps", port: Optional[int] = None) -> str:
@@ -308,11 +349,18 @@ class Account:
 
     def deliver_all(self, messages: Iterable[Message], mailbox: str = "INBOX") -> list[int]:
         """Appends messages exactly as they are, many in one command; returns their UIDs."""
-        waiting, uids = list(messages), []
+        waiting, uids, at_once = list(messages), [], self.server.append_at_once
         with self.raw() as raw:
-            for first in range(0, len(waiting), APPEND_AT_ONCE):
-                uids += raw.append(mailbox, *waiting[first:first + APPEND_AT_ONCE])
+            for first in range(0, len(waiting), at_once):
+                uids += self.server.append(raw, mailbox, waiting[first:first + at_once])
         return uids
+
+
+@dataclass(frozen=True)
+class DovecotAccount(Account):
+    """Mail whose files can be written without the server."""
+
+    server: Dovecot
 
     def bulk(self, messages: Iterable[Message], mailbox: str = "INBOX") -> int:
         """Writes messages straight into the Maildir, which nobody has opened yet; returns how many.
