@@ -12,8 +12,10 @@ import pytest
 
 import messages
 from certs import Authority
+from courier import Courier
+from cyrus import Cyrus
 from mailserver import Dovecot, Options
-from mount import BINARY, ORDINARY_USER, Home, Mount
+from mount import BINARY, CHECKOUT, ORDINARY_USER, Home, Mount
 from proxy import Proxy
 from script import ScriptServer
 
@@ -91,6 +93,31 @@ def dovecot(authority):
     """The server that the tests share; each has an account of its own on it."""
     with Dovecot(authority=authority) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cyrus(authority):
+    """A Cyrus that the tests share, as the Dovecot."""
+    with Cyrus(unpacked("cyrus"), authority=authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def courier(authority):
+    """A Courier that the tests share, as the Dovecot."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to lay Courier's files over the system's")
+    with Courier(unpacked("courier"), authority=authority) as server:
+        yield server
+
+
+def unpacked(server: str) -> Path:
+    """The folder with a server's packages, which tests/run makes."""
+    folder = CHECKOUT / "build-servers" / server
+    if not folder.is_dir():
+        pytest.skip(f"there is no {folder}: run in {CHECKOUT} "
+                    f"tests/unpack-packages build-servers/{server} tests/packages.{server}")
+    return folder
 
 
 @pytest.fixture
