@@ -9,11 +9,17 @@
 #define QUOTED_MAX 1000
 /* LITERAL- (RFC 7888 5). */
 #define LITERAL_MINUS_MAX 4096
+/* 1 January of the year 1, 00:00:00; 31 December 9999, 23:59:59. */
+#define DATE_TIME_MIN_S G_GINT64_CONSTANT(-62135596800)
+#define DATE_TIME_MAX_S G_GINT64_CONSTANT(253402300799)
 
-/* Bytes that may be secret: whatever memory they leave is wiped. */
+/* Text that may be secret, so that whatever memory it leaves is wiped; or a literal of somebody
+ * else's bytes. */
 typedef struct {
     char *bytes;
     gsize len, size;
+    GBytes *literal;
+    gboolean waits;
 } Piece;
 
 struct ImapCommand {
@@ -36,6 +42,7 @@ static void piece_clear(gpointer data)
     Piece *piece = data;
 
     wipe(piece->bytes, piece->size);
+    g_clear_pointer(&piece->literal, g_bytes_unref);
 }
 
 static void piece_insert(Piece *piece, gsize off, const char *bytes, gsize len)
@@ -73,9 +80,10 @@ static void append_text(ImapCommand *self, const char *text)
     append(self, text, strlen(text));
 }
 
-static void begin_piece(ImapCommand *self)
+/* @literal (taken) or, with NULL, text that begins here. */
+static void begin_piece(ImapCommand *self, GBytes *literal, gboolean waits)
 {
-    Piece piece = {0};
+    Piece piece = {.literal = literal, .waits = waits};
 
     g_array_append_val(self->pieces, piece);
 }
@@ -89,7 +97,7 @@ ImapCommand *imap_command_new(const char *name, ImapLiteralMode mode)
     self->pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
     g_array_set_clear_func(self->pieces, piece_clear);
     self->log = g_string_new(name);
-    begin_piece(self);
+    begin_piece(self, NULL, FALSE);
     append_text(self, name);
     return self;
 }
@@ -163,7 +171,7 @@ static void append_quoted(ImapCommand *self, const char *bytes, gsize len)
     append_text(self, "\"");
 }
 
-static gboolean must_wait(const ImapCommand *self, gsize len)
+static gboolean is_synchronizing(const ImapCommand *self, gsize len)
 {
     switch (self->mode) {
     case IMAP_LITERAL_SYNC: return TRUE;
@@ -173,15 +181,34 @@ static gboolean must_wait(const ImapCommand *self, gsize len)
     return TRUE;
 }
 
-static void append_literal(ImapCommand *self, const char *bytes, gsize len)
+static void append_marker(ImapCommand *self, gsize len, gboolean waits)
 {
-    gboolean waits = must_wait(self, len);
     g_autofree char *marker = g_strdup_printf("{%" G_GSIZE_FORMAT "%s}\r\n", len, waits ? "" : "+");
 
     append_text(self, marker);
+}
+
+static void append_literal(ImapCommand *self, const char *bytes, gsize len)
+{
+    gboolean waits = is_synchronizing(self, len);
+
+    append_marker(self, len, waits);
     if (waits)
-        begin_piece(self);
+        begin_piece(self, NULL, TRUE);
     append(self, bytes, len);
+}
+
+static void log_literal(ImapCommand *self, gsize len)
+{
+    g_string_append_printf(self->log, "(%" G_GSIZE_FORMAT " bytes)", len);
+}
+
+static gboolean check_nul(const ImapCommand *self, const char *bytes, gsize len, GError **error)
+{
+    if (len == 0 || !memchr(bytes, '\0', len))
+        return TRUE;
+    g_set_error(error, MAIL_ERROR, MAIL_ERROR_INVALID, "%s: an argument has a NUL", self->name);
+    return FALSE;
 }
 
 static gboolean add_string(ImapCommand *self, const char *bytes, gsize len, const char *mask,
@@ -191,10 +218,8 @@ static gboolean add_string(ImapCommand *self, const char *bytes, gsize len, cons
     gsize off;
 
     g_return_val_if_fail(!self->is_finished, FALSE);
-    if (memchr(bytes, '\0', len)) {
-        g_set_error(error, MAIL_ERROR, MAIL_ERROR_INVALID, "%s: an argument has a NUL", self->name);
+    if (!check_nul(self, bytes, len, error))
         return FALSE;
-    }
     append_text(self, " ");
     off = last_piece(self)->len;
     if (is_literal)
@@ -207,7 +232,7 @@ static gboolean add_string(ImapCommand *self, const char *bytes, gsize len, cons
     if (mask)
         g_string_append(self->log, mask);
     else if (is_literal)
-        g_string_append_printf(self->log, "(%" G_GSIZE_FORMAT " bytes)", len);
+        log_literal(self, len);
     else
         g_string_append_len(self->log, last_piece(self)->bytes + off,
                             (gssize)(last_piece(self)->len - off));
@@ -222,6 +247,38 @@ gboolean imap_command_add_string(ImapCommand *self, const char *bytes, gsize len
 gboolean imap_command_add_secret(ImapCommand *self, const char *bytes, gsize len, GError **error)
 {
     return add_string(self, bytes, len, "<secret>", error);
+}
+
+gboolean imap_command_add_literal(ImapCommand *self, GBytes *bytes, gboolean must_wait,
+                                  GError **error)
+{
+    gsize len;
+    const char *data = g_bytes_get_data(bytes, &len);
+    gboolean waits = must_wait || is_synchronizing(self, len);
+
+    g_return_val_if_fail(!self->is_finished, FALSE);
+    if (!check_nul(self, data, len, error))
+        return FALSE;
+    append_text(self, " ");
+    append_marker(self, len, waits);
+    begin_piece(self, g_bytes_ref(bytes), waits);
+    begin_piece(self, NULL, FALSE);
+    g_string_append_c(self->log, ' ');
+    log_literal(self, len);
+    return TRUE;
+}
+
+void imap_command_add_date_time(ImapCommand *self, gint64 unix_s)
+{
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    g_autoptr(GDateTime) time =
+        g_date_time_new_from_unix_utc(CLAMP(unix_s, DATE_TIME_MIN_S, DATE_TIME_MAX_S));
+
+    imap_command_addf(self, "\"%02d-%s-%04d %02d:%02d:%02d +0000\"",
+                      g_date_time_get_day_of_month(time), months[g_date_time_get_month(time) - 1],
+                      g_date_time_get_year(time), g_date_time_get_hour(time),
+                      g_date_time_get_minute(time), g_date_time_get_second(time));
 }
 
 void imap_command_finish(ImapCommand *self, const char *tag)
@@ -244,8 +301,18 @@ const char *imap_command_piece(const ImapCommand *self, guint nth, gsize *ret_le
 {
     const Piece *piece = &g_array_index(self->pieces, Piece, nth);
 
+    if (piece->literal)
+        return g_bytes_get_data(piece->literal, ret_len);
     *ret_len = piece->len;
     return piece->bytes;
+}
+
+guint imap_command_next_pause(const ImapCommand *self, guint nth)
+{
+    do
+        nth++;
+    while (nth < self->pieces->len && !g_array_index(self->pieces, Piece, nth).waits);
+    return nth;
 }
 
 const char *imap_command_log_text(const ImapCommand *self)

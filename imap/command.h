@@ -33,11 +33,22 @@ gboolean imap_command_add_string(ImapCommand *command, const char *bytes, gsize 
 /* The same, shown as <secret> in imap_command_log_text(); wiped when freed. */
 gboolean imap_command_add_secret(ImapCommand *command, const char *bytes, gsize len,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* A blank and @bytes as a literal, referenced and not copied: they must stay what they are until
+ * the command is freed, which may be after its answer.  It waits for a "+" where the mode
+ * says so, and always if it @must_wait: then a server that refuses does so before it is sent.
+ * Fails with INVALID on NUL. */
+gboolean imap_command_add_literal(ImapCommand *command, GBytes *bytes, gboolean must_wait,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* A blank and @unix_s as date-time in UTC, which knows the years 1 to 9999 here: what lies outside
+ * becomes the first or the last second of them. */
+void imap_command_add_date_time(ImapCommand *command, gint64 unix_s);
 
 /* Puts @tag before and CRLF after; nothing can be added any more. */
 void imap_command_finish(ImapCommand *command, const char *tag);
-/* The pieces to send; each but the first waits for a "+".  Borrowed. */
+/* The pieces to send, one behind the other.  Borrowed; one of no bytes may be NULL. */
 guint imap_command_n_pieces(const ImapCommand *command);
 const char *imap_command_piece(const ImapCommand *command, guint nth, gsize *ret_len);
+/* The first piece behind the @nth that waits for a "+"; the number of pieces where none does. */
+guint imap_command_next_pause(const ImapCommand *command, guint nth);
 /* One line for the log, secrets masked, literals as "(5 bytes)", without CRLF. */
 const char *imap_command_log_text(const ImapCommand *command);

@@ -7,8 +7,11 @@
 typedef struct {
     ImapCommand *command;
     char *tag;
-    guint next_piece;  /* the first piece not sent */
-    gboolean is_alone; /* nothing may be sent behind it before it is answered */
+    guint next_piece;     /* the first piece not written whole */
+    gsize next_off;       /* in it */
+    guint n_allowed;      /* pieces that need no further "+" */
+    gboolean is_alone;    /* nothing may be sent behind it before it is answered */
+    gboolean is_answered; /* and done() called: what the server expects of it is still written */
     ImapDoneFunc done;
     gpointer data;
     void (*on_continue)(ImapSession *session, const char *text); /* answers a "+" */
@@ -26,14 +29,16 @@ struct ImapSession {
     GHashTable *enabled;
     gboolean knows_capabilities; /* told in the present state */
     gboolean is_greeted, is_ready, is_closed, is_stalled, is_deflating;
-    GQueue queue;     /* ImapFlight, not yet sent whole */
-    GQueue in_flight; /* ImapFlight, oldest first */
+    GQueue queue;     /* ImapFlight, not yet sent */
+    GQueue in_flight; /* ImapFlight, oldest first; only the last may be not written whole */
     char prefix[8];
     guint n_tags;
     const guint8 *unread; /* received and not yet read: bytes behind the response at hand */
     gsize n_unread;
     gint64 heard_us;       /* when the server was last heard, or had to begin to speak */
     gint64 came_on_us;     /* when it last answered a command, or sent a piece of a long answer */
+    gboolean is_uploading; /* much was written: that it arrives counts as heard, and as coming on */
+    guint64 n_delivered;   /* when last looked at */
     gboolean has_streamed; /* some of the response at hand */
     gboolean has_seen_nul;
     guint n_alerts;

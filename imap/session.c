@@ -10,6 +10,10 @@
 #define ANSWER_MIN_US    ((gint64)600 * G_USEC_PER_SEC) /* even if it trickles */
 #define CAPABILITIES_MAX 1000
 #define ALERTS_MAX       10 /* shown of one connection */
+/* The stream gets a chunk when it holds less than one. */
+#define CHUNK_LEN ((gsize)128 * 1024)
+/* To have so much on its way is an upload. */
+#define UPLOAD_MIN ((gsize)16 * 1024)
 
 /* Literals that are not streamed are asked for in pieces of 1 MiB at most (imap/fetch.c); a set of
  * a million UIDs is text. */
@@ -200,12 +204,59 @@ gboolean imap_session_is_closed(const ImapSession *session)
     return session->is_closed;
 }
 
-static void write_piece(ImapSession *session, ImapFlight *flight)
+static gboolean is_whole(const ImapFlight *flight)
+{
+    return flight->next_piece == imap_command_n_pieces(flight->command);
+}
+
+/* Whether the server expects more of it, without a further "+". */
+static gboolean is_owed(const ImapFlight *flight)
+{
+    return flight->next_piece < flight->n_allowed;
+}
+
+static void write_chunk(ImapSession *session, ImapFlight *flight)
 {
     gsize len;
-    const char *piece = imap_command_piece(flight->command, flight->next_piece++, &len);
+    const char *piece = imap_command_piece(flight->command, flight->next_piece, &len);
+    gsize n = MIN(len - flight->next_off, CHUNK_LEN);
 
-    net_stream_write(session->stream, piece, len);
+    if (n > 0)
+        net_stream_write(session->stream, piece + flight->next_off, n);
+    flight->next_off += n;
+    if (flight->next_off < len)
+        return;
+    flight->next_piece++;
+    flight->next_off = 0;
+}
+
+/* What was answered goes when nothing is owed any more. */
+static void drop_if_over(ImapSession *session, ImapFlight *flight)
+{
+    if (!flight->is_answered || is_owed(flight))
+        return;
+    g_queue_remove(&session->in_flight, flight);
+    flight_free(flight);
+}
+
+/* Writes of the last command as much as the stream has room for. */
+static void write_on(ImapSession *session)
+{
+    ImapFlight *last = g_queue_peek_tail(&session->in_flight);
+
+    if (!last)
+        return;
+    while (is_owed(last) && net_stream_unsent(session->stream) < CHUNK_LEN)
+        write_chunk(session, last);
+    if (net_stream_unsent(session->stream) >= UPLOAD_MIN)
+        session->is_uploading = TRUE;
+    drop_if_over(session, last);
+}
+
+static void allow(ImapSession *session, ImapFlight *flight)
+{
+    flight->n_allowed = imap_command_next_pause(flight->command, flight->n_allowed);
+    write_on(session);
 }
 
 static void launch(ImapSession *session, ImapFlight *flight)
@@ -218,24 +269,22 @@ static void launch(ImapSession *session, ImapFlight *flight)
     imap_command_finish(flight->command, flight->tag);
     g_debug("> %s", imap_command_log_text(flight->command));
     g_queue_push_tail(&session->in_flight, flight);
-    write_piece(session, flight);
+    allow(session, flight);
 }
 
-static gboolean holds_others_back(const ImapFlight *flight)
+/* Whether something may be sent behind all that was: nothing behind a command that stands alone,
+ * waits for its "+" or is not written whole. */
+static gboolean is_free_to_send(ImapSession *session)
 {
-    return flight->is_alone || flight->next_piece < imap_command_n_pieces(flight->command);
+    const ImapFlight *last = g_queue_peek_tail(&session->in_flight);
+
+    return session->stream && (!last || (!last->is_alone && is_whole(last)));
 }
 
-/* Sends what may be sent: nothing behind a command that stands alone or waits for its "+". */
 static void send_more(ImapSession *session)
 {
-    while (session->queue.length && session->stream) {
-        ImapFlight *last = g_queue_peek_tail(&session->in_flight);
-
-        if (last && holds_others_back(last))
-            return;
+    while (session->queue.length && is_free_to_send(session))
         launch(session, g_queue_pop_head(&session->queue));
-    }
 }
 
 static ImapFlight *flight_new(ImapCommand *command, ImapDoneFunc done, gpointer data)
@@ -275,7 +324,7 @@ void imap_session_write_line(ImapSession *session, const char *line)
 
 void imap_session_logout(ImapSession *session)
 {
-    if (session->is_ready && session->stream)
+    if (session->is_ready && is_free_to_send(session))
         imap_session_write_line(session, "ZZ LOGOUT");
 }
 
@@ -312,10 +361,24 @@ static ImapFlight *flight_of(ImapSession *session, const char *tag)
     for (GList *link = session->in_flight.head; link; link = link->next) {
         ImapFlight *flight = link->data;
 
-        if (g_str_equal(flight->tag, tag))
+        if (!flight->is_answered && g_str_equal(flight->tag, tag))
             return flight;
     }
     return NULL;
+}
+
+static void answer(ImapSession *session, ImapFlight *flight, const ImapResponse *response,
+                   const GError *error)
+{
+    ImapDoneFunc done = g_steal_pointer(&flight->done);
+    gpointer data = flight->data;
+
+    if (g_queue_peek_head(&session->in_flight) == flight)
+        session->came_on_us = g_get_monotonic_time();
+    flight->is_answered = TRUE;
+    drop_if_over(session, flight);
+    if (done)
+        done(error ? NULL : response, error, data);
 }
 
 static void on_tagged(ImapSession *session, const ImapResponse *response)
@@ -333,12 +396,11 @@ static void on_tagged(ImapSession *session, const ImapResponse *response)
         imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an answer that is no OK, NO or BAD");
         return;
     }
-    if (g_queue_peek_head(&session->in_flight) == flight)
-        session->came_on_us = g_get_monotonic_time();
-    g_queue_remove(&session->in_flight, flight);
-    if (flight->done)
-        flight->done(error ? NULL : response, error, flight->data);
-    flight_free(flight);
+    if (!error && !is_whole(flight)) {
+        imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an OK to half a command");
+        return;
+    }
+    answer(session, flight, response, error);
     if (!session->is_freed && !session->is_closed)
         send_more(session);
 }
@@ -347,10 +409,10 @@ static void on_continuation(ImapSession *session, const ImapResponse *response)
 {
     ImapFlight *flight = g_queue_peek_tail(&session->in_flight);
 
-    if (flight && flight->next_piece < imap_command_n_pieces(flight->command)) {
-        write_piece(session, flight);
+    if (flight && !is_whole(flight) && !is_owed(flight)) {
+        allow(session, flight);
         send_more(session);
-    } else if (flight && flight->on_continue) {
+    } else if (flight && is_whole(flight) && flight->on_continue) {
         flight->on_continue(session, response->text);
     } else {
         imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "a \"+\" that nothing asked for");
@@ -437,17 +499,22 @@ static gboolean stops_reading(const ImapSession *session)
     return session->is_freed || session->is_closed || session->is_deflating;
 }
 
+static void note_life(ImapSession *session)
+{
+    session->heard_us = g_get_monotonic_time();
+    if (!session->is_stalled)
+        return;
+    session->is_stalled = FALSE;
+    session->events->stalled(session, FALSE, session->owner);
+}
+
 static void on_received(NetStream *stream, const guint8 *bytes, gsize len, gpointer data)
 {
     ImapSession *session = data;
     gsize used = 0;
 
-    session->heard_us = g_get_monotonic_time();
     enter(session);
-    if (session->is_stalled) {
-        session->is_stalled = FALSE;
-        session->events->stalled(session, FALSE, session->owner);
-    }
+    note_life(session);
     session->is_deflating = FALSE;
     while (!stops_reading(session) && len) {
         const ImapResponse *response;
@@ -500,7 +567,15 @@ static void on_closed(NetStream *stream, const GError *error, gpointer data)
     leave(session);
 }
 
-static const NetStreamEvents stream_events = {on_ready, on_received, on_closed};
+static void on_sent(NetStream *stream, gpointer data)
+{
+    ImapSession *session = data;
+
+    write_on(session);
+    send_more(session);
+}
+
+static const NetStreamEvents stream_events = {on_ready, on_received, on_closed, on_sent};
 
 /* What the session waits for from the server: anything after the connect, until it is ready; then
  * the answers to commands. */
@@ -509,16 +584,12 @@ static gboolean is_waiting(const ImapSession *session)
     return session->heard_us && (!session->is_ready || session->in_flight.length);
 }
 
-static gboolean on_watch(gpointer data)
+static void check_deadlines(ImapSession *session)
 {
-    ImapSession *session = data;
     gint64 now = g_get_monotonic_time(), silent_us = now - session->heard_us;
     gint64 timeout_us = (gint64)session->options->timeout_s * G_USEC_PER_SEC;
     gint64 answer_us = MAX(ANSWER_MIN_US, timeout_us);
 
-    if (!is_waiting(session))
-        return G_SOURCE_CONTINUE;
-    enter(session);
     if (silent_us > timeout_us) {
         imap_session_fail_with(session, MAIL_ERROR_TIMEOUT, "no answer for %u seconds",
                                session->options->timeout_s);
@@ -530,6 +601,30 @@ static gboolean on_watch(gpointer data)
         session->is_stalled = TRUE;
         session->events->stalled(session, TRUE, session->owner);
     }
+}
+
+/* Not what the socket takes counts: that may be megabytes, which leave it slowly. */
+static void watch_upload(ImapSession *session)
+{
+    guint64 n_delivered;
+
+    session->is_uploading = net_stream_undelivered(session->stream, &n_delivered) > 0;
+    if (n_delivered <= session->n_delivered)
+        return;
+    session->n_delivered = n_delivered;
+    session->came_on_us = g_get_monotonic_time();
+    note_life(session);
+}
+
+static gboolean on_watch(gpointer data)
+{
+    ImapSession *session = data;
+
+    enter(session);
+    if (session->is_uploading)
+        watch_upload(session);
+    if (!session->is_freed && !session->is_closed && is_waiting(session))
+        check_deadlines(session);
     leave(session);
     /* Where the session ended, the source went with it. */
     return G_SOURCE_CONTINUE;

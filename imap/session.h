@@ -54,10 +54,11 @@ gboolean imap_session_has(const ImapSession *session, const char *capability);
 gboolean imap_session_has_enabled(const ImapSession *session, const char *capability);
 ImapLiteralMode imap_session_literal_mode(const ImapSession *session);
 
-/* Sends @command (taken) as soon as those before it allow. */
+/* Sends @command (taken) as soon as those before it allow.  A NO may come before all of it is
+ * written; then what the server still expects of it follows. */
 void imap_session_send(ImapSession *session, ImapCommand *command, ImapDoneFunc done,
                        gpointer data);
 /* Sends COMPRESS where offered; what is sent later waits for its answer (RFC 4978). */
 void imap_session_compress(ImapSession *session);
-/* Sends LOGOUT, and does not wait. */
+/* Sends LOGOUT, unless that would fall into another command, and does not wait. */
 void imap_session_logout(ImapSession *session);

@@ -20,17 +20,20 @@ void explicit_bzero(void *bytes, size_t len)
     __asm__ volatile("" : : "r"(bytes) : "memory");
 }
 
-/* All pieces, with '|' between them. */
+/* All pieces, with '|' before each that waits for a "+". */
 static char *dup_pieces(const ImapCommand *command)
 {
     GString *all = g_string_new(NULL);
+    guint pause = imap_command_next_pause(command, 0);
 
     for (guint i = 0; i < imap_command_n_pieces(command); i++) {
         gsize len;
         const char *bytes = imap_command_piece(command, i, &len);
 
-        if (i > 0)
+        if (i == pause) {
             g_string_append_c(all, '|');
+            pause = imap_command_next_pause(command, i);
+        }
         g_string_append_len(all, bytes, (gssize)len);
     }
     return g_string_free(all, FALSE);
@@ -125,6 +128,114 @@ static void test_many_literals(void)
     g_assert_cmpstr(pieces, ==, "A1 RENAME {2}\r\n|\303\244 x {2}\r\n|\303\266\r\n");
 }
 
+static void add_literal(ImapCommand *command, const char *text, gboolean must_wait)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new_static(text, strlen(text));
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(imap_command_add_literal(command, bytes, must_wait, &error));
+    g_assert_no_error(error);
+}
+
+/* Even what would go as an atom, and nothing at all, goes as a literal. */
+static void test_literal(void)
+{
+    static const struct {
+        ImapLiteralMode mode;
+        gboolean must_wait;
+        const char *expected;
+    } cases[] = {
+        {IMAP_LITERAL_SYNC, FALSE, "A1 APPEND x {5}\r\n|a\r\nb\n {0}\r\n| y\r\n"},
+        {IMAP_LITERAL_MINUS, FALSE, "A1 APPEND x {5+}\r\na\r\nb\n {0+}\r\n y\r\n"},
+        {IMAP_LITERAL_PLUS, FALSE, "A1 APPEND x {5+}\r\na\r\nb\n {0+}\r\n y\r\n"},
+        {IMAP_LITERAL_PLUS, TRUE, "A1 APPEND x {5}\r\n|a\r\nb\n {0}\r\n| y\r\n"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(ImapCommand) command = imap_command_new("APPEND", cases[i].mode);
+        g_autofree char *pieces = NULL;
+
+        imap_command_add(command, "x");
+        add_literal(command, "a\r\nb\n", cases[i].must_wait);
+        add_literal(command, "", cases[i].must_wait);
+        imap_command_add(command, "y");
+        imap_command_finish(command, "A1");
+        pieces = dup_pieces(command);
+        g_assert_cmpstr(pieces, ==, cases[i].expected);
+        g_assert_cmpstr(imap_command_log_text(command), ==, "A1 APPEND x (5 bytes) (0 bytes) y");
+    }
+}
+
+/* Some that wait among some that do not, and an argument that is a literal by itself. */
+static void test_mixed_literals(void)
+{
+    g_autoptr(ImapCommand) command = imap_command_new("APPEND", IMAP_LITERAL_PLUS);
+    g_autofree char *pieces = NULL;
+
+    g_assert_true(imap_command_add_string(command, "\303\244", 2, NULL));
+    add_literal(command, "one", FALSE);
+    imap_command_add(command, "()");
+    add_literal(command, "two", TRUE);
+    add_literal(command, "three", FALSE);
+    imap_command_finish(command, "A1");
+    pieces = dup_pieces(command);
+    g_assert_cmpstr(pieces, ==,
+                    "A1 APPEND {2+}\r\n\303\244 {3+}\r\none () {3}\r\n|two {5+}\r\nthree\r\n");
+}
+
+static void note_release(gpointer data)
+{
+    *(gboolean *)data = TRUE;
+}
+
+/* The bytes are where they were, and kept until the command is freed. */
+static void test_literal_is_not_copied(void)
+{
+    static const char text[] = "Subject: x\r\n\r\n";
+    gboolean is_released = FALSE;
+    GBytes *bytes = g_bytes_new_with_free_func(text, sizeof text - 1, note_release, &is_released);
+    ImapCommand *command = imap_command_new("APPEND", IMAP_LITERAL_SYNC);
+    gsize len;
+
+    g_assert_true(imap_command_add_literal(command, bytes, FALSE, NULL));
+    imap_command_finish(command, "A1");
+    g_bytes_unref(bytes);
+    g_assert_true(imap_command_piece(command, 1, &len) == text);
+    g_assert_cmpuint(len, ==, sizeof text - 1);
+    g_assert_false(is_released);
+    imap_command_free(command);
+    g_assert_true(is_released);
+}
+
+static void test_date_time(void)
+{
+    static const struct {
+        gint64 unix_s;
+        const char *expected;
+    } cases[] = {
+        {0, "A1 X \"01-Jan-1970 00:00:00 +0000\"\r\n"},
+        {1704103872, "A1 X \"01-Jan-2024 10:11:12 +0000\"\r\n"},
+        {1709251199, "A1 X \"29-Feb-2024 23:59:59 +0000\"\r\n"},
+        {-1, "A1 X \"31-Dec-1969 23:59:59 +0000\"\r\n"},
+        {-62135596800, "A1 X \"01-Jan-0001 00:00:00 +0000\"\r\n"},
+        {-62135596801, "A1 X \"01-Jan-0001 00:00:00 +0000\"\r\n"},
+        {253402300799, "A1 X \"31-Dec-9999 23:59:59 +0000\"\r\n"},
+        {253402300800, "A1 X \"31-Dec-9999 23:59:59 +0000\"\r\n"},
+        {G_MININT64, "A1 X \"01-Jan-0001 00:00:00 +0000\"\r\n"},
+        {G_MAXINT64, "A1 X \"31-Dec-9999 23:59:59 +0000\"\r\n"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(ImapCommand) command = imap_command_new("X", IMAP_LITERAL_SYNC);
+        g_autofree char *pieces = NULL;
+
+        imap_command_add_date_time(command, cases[i].unix_s);
+        imap_command_finish(command, "A1");
+        pieces = dup_pieces(command);
+        g_assert_cmpstr(pieces, ==, cases[i].expected);
+    }
+}
+
 /* What add_string makes of @len times 'x'; only its first piece. */
 static char *dup_first_piece(gsize len, ImapLiteralMode mode, guint *ret_n_pieces)
 {
@@ -169,7 +280,8 @@ static void test_long(void)
 static void test_nul(void)
 {
     g_autoptr(ImapCommand) command = imap_command_new("LOGIN", IMAP_LITERAL_PLUS);
-    g_autoptr(GError) error = NULL, other = NULL;
+    g_autoptr(GBytes) bytes = g_bytes_new_static("a\0b", 3);
+    g_autoptr(GError) error = NULL, other = NULL, third = NULL;
     g_autofree char *pieces = NULL;
 
     g_assert_false(imap_command_add_string(command, "a\0b", 3, &error));
@@ -177,6 +289,8 @@ static void test_nul(void)
     g_assert_false(imap_command_add_secret(command, SECRET "\0b", strlen(SECRET) + 2, &other));
     g_assert_error(other, MAIL_ERROR, MAIL_ERROR_INVALID);
     g_assert_null(strstr(other->message, SECRET));
+    g_assert_false(imap_command_add_literal(command, bytes, FALSE, &third));
+    g_assert_error(third, MAIL_ERROR, MAIL_ERROR_INVALID);
     imap_command_finish(command, "A1");
     pieces = dup_pieces(command);
     g_assert_cmpstr(pieces, ==, "A1 LOGIN\r\n");
@@ -259,6 +373,10 @@ int main(int argc, char **argv)
     g_test_add_func("/imap/command/text", test_text);
     g_test_add_func("/imap/command/bare", test_bare);
     g_test_add_func("/imap/command/many-literals", test_many_literals);
+    g_test_add_func("/imap/command/literal", test_literal);
+    g_test_add_func("/imap/command/mixed-literals", test_mixed_literals);
+    g_test_add_func("/imap/command/literal-is-not-copied", test_literal_is_not_copied);
+    g_test_add_func("/imap/command/date-time", test_date_time);
     g_test_add_func("/imap/command/long", test_long);
     g_test_add_func("/imap/command/nul", test_nul);
     g_test_add_func("/imap/command/line-end-in-text", test_line_end_in_text);
