@@ -3,7 +3,9 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "cache/private.h"
+#include "cache/changes.h"
+
+#define DEPTH_MAX 1000 /* of what is loaded */
 
 void box_free(gpointer data)
 {
@@ -220,8 +222,7 @@ static gboolean load_box(Cache *cache, sqlite3_stmt *row)
     gint64 id = sqlite3_column_int64(row, 0), parent = sqlite3_column_int64(row, 1);
     Box *box;
 
-    if (id <= CACHE_ROOT || id > NUMBER_MAX || parent < 0 || parent >= id ||
-        !boxes_get(cache, (guint32)parent))
+    if (id <= CACHE_ROOT || id > NUMBER_MAX || parent < 0 || parent > NUMBER_MAX)
         return FALSE;
     box = box_new(cache, (guint32)id, (guint32)parent, name ? name : "",
                   sqlite3_column_int(row, 3) != 0);
@@ -264,6 +265,44 @@ static void remove_damaged(Cache *cache, const GArray *ids)
     }
 }
 
+/* Whether its parents are there, up to the root. */
+static gboolean is_rooted(Cache *cache, const Box *box)
+{
+    guint depth = 0;
+
+    for (; box && box->pub.id != CACHE_ROOT; box = boxes_get(cache, box->pub.parent))
+        if (++depth > DEPTH_MAX)
+            return FALSE;
+    return box != NULL;
+}
+
+static void find_unrooted(Cache *cache, GArray *damaged)
+{
+    GHashTableIter iter;
+    gpointer data;
+
+    g_hash_table_iter_init(&iter, cache->boxes);
+    while (g_hash_table_iter_next(&iter, NULL, &data)) {
+        const Box *box = data;
+        gint64 id = box->pub.id;
+
+        if (!is_rooted(cache, box))
+            g_array_append_val(damaged, id);
+    }
+}
+
+static void forget_unrooted(Cache *cache, const GArray *damaged)
+{
+    for (guint i = 0; i < damaged->len; i++) {
+        gpointer id = GUINT_TO_POINTER((guint32)g_array_index(damaged, gint64, i));
+        const Box *box = g_hash_table_lookup(cache->boxes, id);
+
+        if (box && box->pub.generation)
+            g_hash_table_remove(cache->generations, GUINT_TO_POINTER(box->pub.generation));
+        g_hash_table_remove(cache->boxes, id);
+    }
+}
+
 static int compare_ids(gconstpointer a, gconstpointer b)
 {
     guint32 left = *(const guint32 *)a, right = *(const guint32 *)b;
@@ -286,7 +325,9 @@ void boxes_load(Cache *cache)
 
             g_array_append_val(damaged, id);
         }
+    find_unrooted(cache, damaged);
     remove_damaged(cache, damaged);
+    forget_unrooted(cache, damaged);
     g_hash_table_iter_init(&iter, cache->boxes);
     while (g_hash_table_iter_next(&iter, NULL, &box))
         adopt(cache, box);
@@ -395,6 +436,7 @@ static void put_attributes(Cache *cache, Box *box, const char *wire, guint attri
 /* Its parent still has it among its children. */
 static void remove_box(Cache *cache, Box *box)
 {
+    changes_box_gone(cache, box->pub.id);
     if (box->pub.generation) {
         wants_fail_generation(cache, box->pub.generation);
         box_forget_messages(cache, box);
@@ -478,5 +520,57 @@ void cache_put_boxes(Cache *cache, const CacheBoxNews *boxes, gsize n_boxes)
     demote(cache, seen, listed, &is_changed);
     is_changed |= remove_unseen(cache, seen);
     if (is_changed && cache->news)
+        cache->news->boxes_changed(cache->news_data);
+    changes_bind(cache, TRUE);
+}
+
+/* --- what we renamed --- */
+
+/* The name of what is below a mailbox begins with the mailbox's own. */
+static void replace_wire(Cache *cache, Box *box, const char *old, const char *new)
+{
+    char *wire = box->pub.wire ? g_strconcat(new, box->pub.wire + strlen(old), NULL) : NULL;
+
+    for (guint i = 0; i < box->children->len; i++) {
+        Box *child = boxes_get(cache, g_array_index(box->children, guint32, i));
+
+        if (child && (!child->pub.wire || g_str_has_prefix(child->pub.wire, old)))
+            replace_wire(cache, child, old, new);
+    }
+    g_free((char *)box->pub.wire);
+    box->pub.wire = wire;
+    box_dirty(cache, box);
+}
+
+static void leave_parent(Cache *cache, const Box *child)
+{
+    Box *parent = boxes_get(cache, child->pub.parent);
+
+    for (guint i = 0; parent && i < parent->children->len; i++)
+        if (g_array_index(parent->children, guint32, i) == child->pub.id) {
+            g_array_remove_index(parent->children, i);
+            box_changed(cache, parent);
+            return;
+        }
+}
+
+void cache_box_renamed(Cache *cache, guint32 id, guint32 parent_id, const char *name,
+                       const char *wire)
+{
+    Box *box = boxes_get(cache, id), *parent = boxes_get(cache, parent_id);
+    g_autofree char *old = box ? g_strdup(box->pub.wire) : NULL;
+
+    if (!box || !parent || !old)
+        return;
+    leave_parent(cache, box);
+    g_free((char *)box->pub.name);
+    box->pub.name = g_strdup(name);
+    box->pub.is_raw = FALSE;
+    box->pub.parent = parent_id;
+    adopt(cache, box);
+    g_array_sort(parent->children, compare_ids);
+    box_changed(cache, parent);
+    replace_wire(cache, box, old, wire);
+    if (cache->news)
         cache->news->boxes_changed(cache->news_data);
 }

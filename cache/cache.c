@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cache/private.h"
+#include "cache/changes.h"
 
 /* --- life --- */
 
@@ -126,6 +126,7 @@ Cache *cache_open(const MailAccount *account, const CacheOptions *options, GErro
 {
     g_autoptr(Cache) cache = g_new0(Cache, 1);
     g_autofree char *name = cache_dir_name(account);
+    g_autofree char *state_dir = g_build_filename(options->state_dir, name, NULL);
 
     cache->dir = g_build_filename(options->dir, name, NULL);
     cache->size_max = options->size_max;
@@ -140,6 +141,7 @@ Cache *cache_open(const MailAccount *account, const CacheOptions *options, GErro
     ahead_list_init(cache);
     listing_init(cache);
     trees_init(cache);
+    changes_init(cache);
     cache->dir_fd = cache_dir_open(cache->dir, error);
     if (cache->dir_fd < 0)
         return NULL;
@@ -151,6 +153,8 @@ Cache *cache_open(const MailAccount *account, const CacheOptions *options, GErro
         return NULL;
     load(cache);
     watch_index(cache);
+    if (!changes_open(cache, state_dir, error))
+        return NULL;
     return g_steal_pointer(&cache);
 }
 
@@ -166,6 +170,7 @@ void cache_close(Cache *cache)
     }
     index_close(cache->index);
     blocks_close(cache->blocks);
+    changes_free(cache);
     trees_free(cache);
     listing_free(cache);
     ahead_list_free(cache);
@@ -220,10 +225,12 @@ void cache_set_state(Cache *cache, CacheState state, const GError *error)
     g_clear_error(&cache->state_error);
     if (error)
         cache->state_error = g_error_copy(error);
-    if (state == CACHE_ONLINE)
+    if (state == CACHE_ONLINE) {
         boxes_tell_rest(cache);
-    else
+        changes_bind(cache, FALSE);
+    } else {
         end_fresh_wants(cache);
+    }
 }
 
 CacheState cache_state(const Cache *cache)
@@ -261,6 +268,7 @@ void cache_figures(Cache *cache, CacheFigures *ret_figures)
         .block_bytes_max = cache->size_max,
         .n_boxes = g_hash_table_size(cache->boxes) - 1,
         .n_wants = wants_count(cache),
+        .n_changes = cache_changes(cache)->length,
         .n_damaged = blocks_n_damaged(cache->blocks),
     };
 }

@@ -22,7 +22,8 @@ typedef struct Cache Cache;
 /* --- life (cache/cache.c) --- */
 
 typedef struct {
-    const char *dir;  /* holds one directory an account; created 0700 */
+    const char *dir;       /* holds one directory an account; created 0700 */
+    const char *state_dir; /* the same, for what must not be lost: changes that are not sent */
     guint64 size_max; /* octets of blocks on disk, but for one larger section that is made here;
                          the index is not counted */
     guint delay_ms;   /* up to 100, for which changes may wait to be committed together */
@@ -30,8 +31,9 @@ typedef struct {
                          ends with what it waits for */
 } CacheOptions;
 
-/* Opens or creates the cache of @account.  A damaged index is moved aside and begun anew.  Fails
- * with LOCAL, also when another process has it open. */
+/* Opens or creates the cache of @account, and its journal.  A damaged index is moved aside and
+ * begun anew; so is a damaged journal, without what could be read of it being lost.  Fails with
+ * LOCAL, also when another process has it open. */
 Cache *cache_open(const MailAccount *account, const CacheOptions *options, GError **error);
 void cache_close(Cache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cache, cache_close)
@@ -53,6 +55,7 @@ typedef struct {
     guint64 block_bytes, block_bytes_max;
     guint n_boxes;
     guint n_wants;
+    guint n_changes; /* that the server has not taken */
     guint n_damaged; /* blocks whose checksum failed since the start */
 } CacheFigures;
 
@@ -196,6 +199,157 @@ MailPart *cache_known_tree(Cache *cache, guint32 generation, guint32 uid);
 CacheAnswer cache_measured_tree(Cache *cache, guint32 generation, guint32 uid, MailPart **ret_tree,
                                 guint64 *ret_want, GError **error);
 
+/* --- rights (cache/rights.c) --- */
+
+/* What may be done in a mailbox: SELECT, PERMANENTFLAGS (RFC 9051 6.3.2, 7.1), ACL (RFC 4314). */
+typedef struct {
+    gboolean is_read_only; /* nothing at all */
+    gboolean may_insert;   /* messages may come: by COPY, MOVE or APPEND */
+    gboolean may_remove;   /* messages may go: \Deleted, EXPUNGE or MOVE */
+    gboolean may_create;   /* mailboxes below it */
+    gboolean may_rename;   /* or delete it */
+    MailFlags permanent;   /* that may be changed, with the keywords that are known */
+    gboolean may_invent;   /* keywords that the mailbox does not have yet */
+} CacheRights;
+
+/* As far as is known; all is allowed where nothing is. */
+void cache_known_rights(Cache *cache, guint32 box, CacheRights *ret_rights);
+/* Asks the server where it was not asked since the start; offline, the same as the last. */
+CacheAnswer cache_rights(Cache *cache, guint32 box, CacheRights *ret_rights, guint64 *ret_want,
+                         GError **error);
+
+/* --- changes (cache/changes.c, making.c) ---
+ *
+ * What a user does to mail is a change.  It is recorded in the journal and shown from then on, as
+ * if the server had done it; the backend does it when it can, each once.  One that the server
+ * refuses is undone, and told with news->change_refused(); the data of an APPEND that nobody
+ * waits for goes to lost+found.
+ */
+
+typedef enum {
+    CACHE_CHANGE_FLAGS,   /* of a message */
+    CACHE_CHANGE_MOVE,    /* of a message to @target */
+    CACHE_CHANGE_COPY,    /* the same */
+    CACHE_CHANGE_EXPUNGE, /* of a message: for good */
+    CACHE_CHANGE_APPEND,  /* of data to @target; in place of a message, if it names one */
+    CACHE_CHANGE_CREATE,  /* of a mailbox below @target */
+    CACHE_CHANGE_DELETE,  /* of the mailbox @box, while it is empty */
+    CACHE_CHANGE_RENAME,  /* of @box, with all below it; it will be below @target */
+} CacheChangeKind;
+
+typedef struct {
+    guint32 id; /* ascending in the order in which they were made, never used again */
+    CacheChangeKind kind;
+    guint32 box;             /* of the message; or that is changed; or 0 */
+    guint32 generation, uid; /* the message, or 0 */
+    guint32 target;          /* where it will be; 0: nowhere (a mailbox: the root) */
+    const char *name;        /* that it was given there; of a mailbox: its component, in UTF-8 */
+    MailFlags add, remove;   /* APPEND: the flags it has, all in @add */
+    gint64 date;             /* of APPEND: INTERNALDATE, Unix seconds; G_MININT64: the server's */
+    guint64 size;            /* of APPEND: octets */
+    gboolean is_taken;       /* the backend is at it */
+    gboolean is_done;        /* the server has it, or */
+    gboolean is_refused;     /* will not take it */
+    guint32 new_uid;         /* then: its UID in @target, or 0 where that is not known */
+    guint32 sent_uidvalidity, sent_uidnext; /* of @target before it was sent; 0: it was not */
+} CacheChange;
+
+/* Borrowed until the return to the main loop; NULL when there was no such change, or it was long
+ * ago. */
+const CacheChange *cache_change(Cache *cache, guint32 id);
+
+/* Each records a change of a message: FOUND, and it is shown.  WAIT: something must be known
+ * before, or an earlier change of it must end.  ABSENT: there is no such message.  FAILED: it
+ * cannot be: READ_ONLY, PERMISSION, UNSUPPORTED (PERMANENTFLAGS), OFFLINE, LOCAL, NO_SPACE.
+ * @generation and @uid may be those from before a change; *ret_id (or NULL) is the change's. */
+CacheAnswer cache_change_flags(Cache *cache, guint32 generation, guint32 uid, MailFlags add,
+                               MailFlags remove, guint32 *ret_id, guint64 *ret_want,
+                               GError **error);
+CacheAnswer cache_change_move(Cache *cache, guint32 generation, guint32 uid, guint32 target,
+                              const char *name, guint32 *ret_id, guint64 *ret_want, GError **error);
+/* @id: from cache_draft_new(). */
+CacheAnswer cache_change_copy(Cache *cache, guint32 generation, guint32 uid, guint32 target,
+                              const char *name, guint32 id, guint64 *ret_want, GError **error);
+CacheAnswer cache_change_expunge(Cache *cache, guint32 generation, guint32 uid, guint32 *ret_id,
+                                 guint64 *ret_want, GError **error);
+
+/* Mailboxes.  INVALID for a name that cannot be one.  The name's place in the tree is not changed
+ * before the server has done it. */
+CacheAnswer cache_change_create(Cache *cache, guint32 parent, const char *name, guint32 *ret_id,
+                                GError **error);
+CacheAnswer cache_change_delete(Cache *cache, guint32 box, guint32 *ret_id, GError **error);
+CacheAnswer cache_change_rename(Cache *cache, guint32 box, guint32 parent, const char *name,
+                                guint32 *ret_id, GError **error);
+
+/* Whether the server has taken @id: FOUND; WAIT; FAILED with why it was refused (is_refused), or
+ * that we are offline: then it stays in the journal. */
+CacheAnswer cache_change_settled(Cache *cache, guint32 id, guint64 *ret_want, GError **error);
+/* The newest change up to @until (0: of all) that is of @box, or moves something there, and is not
+ * settled; 0 when there is none. */
+guint32 cache_box_unsettled(Cache *cache, guint32 box, guint32 until);
+/* Why changes of @box were refused, if some were since this was asked last; yours, or NULL. */
+GError *cache_box_take_refusal(Cache *cache, guint32 box);
+/* Whether the record of change @id, and of those before it, is on the disk; else WAIT, or FAILED
+ * with LOCAL or NO_SPACE. */
+CacheAnswer cache_change_is_synced(Cache *cache, guint32 id, guint64 *ret_want, GError **error);
+
+/* --- drafts (cache/drafts.c): files that are being written --- */
+
+/* A file of its own below the state directory, empty, and the id of the change it may become; -1
+ * and LOCAL or NO_SPACE when that fails.  The descriptor is the caller's.  Drafts that did not
+ * become changes are removed at the next start. */
+int cache_draft_new(Cache *cache, guint32 *ret_id, GError **error);
+/* What is in it for the network: opened anew, empty, to be filled on any thread and synced; the
+ * caller's. */
+int cache_draft_open_data(Cache *cache, guint32 id, GError **error);
+/* Removes the draft itself; not its data, if that became a change. */
+void cache_draft_free(Cache *cache, guint32 id);
+/* Records that the data of @id, which is on the disk, is to be appended to @target, in place of the
+ * message if one is named. The rest as cache_change_move(); TOO_BIG over the server's limit. */
+CacheAnswer cache_change_append(Cache *cache, guint32 id, guint32 target, const char *name,
+                                MailFlags flags, gint64 date, guint32 generation, guint32 uid,
+                                guint64 *ret_want, GError **error);
+
+/* --- where changes are shown (cache/arrivals.c) --- */
+
+/* The message, or mailbox's file, that was called @name in @box by a change: pending, or done and
+ * still called so.  0: none. */
+guint32 cache_arrival_find(Cache *cache, guint32 box, const char *name);
+/* The first pending change beyond @after that shows a file in @box, or NULL. */
+const CacheChange *cache_arrival_next(Cache *cache, guint32 box, guint32 after);
+/* @box is listed: from now on what has arrived there has its own name only.  Calls @gone for each
+ * name that is no more. */
+void cache_arrivals_settle(Cache *cache, guint32 box,
+                           void (*gone)(guint32 box, const char *name, gpointer data),
+                           gpointer data);
+/* The message that a change has led to or (pending) is of: FOUND with what the cache knows it by.
+ * WAIT where its mailbox must be looked at first.  ABSENT: it is only here, as the data of an
+ * APPEND; or nowhere. */
+CacheAnswer cache_arrival_message(Cache *cache, guint32 id, guint32 *ret_generation,
+                                  guint32 *ret_uid, guint64 *ret_want, GError **error);
+/* Where a message is after the changes that are known of it: FALSE, and nothing changed, when it is
+ * where it was. */
+gboolean cache_forward(Cache *cache, guint32 *generation, guint32 *uid, guint32 *ret_id);
+/* Bytes of the data of a pending APPEND. */
+gboolean cache_arrival_read(Cache *cache, guint32 id, guint64 offset, gsize size,
+                            GPtrArray *ret_slices, GError **error);
+
+/* --- lost+found (cache/lost.c) --- */
+
+typedef struct {
+    guint32 id;
+    const char *name;   /* that it was given */
+    const char *reason; /* one line */
+    guint64 size;
+    gint64 time; /* Unix seconds, when it was refused */
+} CacheLost;
+
+/* In ascending id: the first beyond @after, or NULL; borrowed until the return to the main loop. */
+const CacheLost *cache_lost_next(Cache *cache, guint32 after);
+gboolean cache_lost_read(Cache *cache, guint32 id, guint64 offset, gsize size,
+                         GPtrArray *ret_slices, GError **error);
+void cache_lost_remove(Cache *cache, guint32 id);
+
 /* --- keywords (cache/keywords.c) --- */
 
 /* The bit of @keyword, given out at its first appearance; 0 when all are taken. */
@@ -238,6 +392,11 @@ typedef struct {
     void (*size_corrected)(guint32 box, guint32 uid, gpointer data);
     /* A part decodes to something else than was said. */
     void (*part_corrected)(guint32 box, guint32 uid, const MailPart *part, gpointer data);
+    /* Before it is shown no more, or as something else: the server has taken it, or refused. */
+    void (*change_settling)(const CacheChange *change, gpointer data);
+    void (*change_refused)(const CacheChange *change, const GError *error, gpointer data);
+    /* What may be done in the box is another thing now. */
+    void (*rights_changed)(guint32 box, gpointer data);
     /* All messages of the box are other ones now. */
     void (*box_replaced)(guint32 box, guint32 old_generation, gpointer data);
 } CacheNews;
@@ -256,6 +415,9 @@ typedef enum {
     CACHE_WANT_BLOCK,   /* @block of @section of @uid */
     CACHE_WANT_TREE,    /* the parts of @uid */
     CACHE_WANT_MEASURE, /* what its parts decode to, where that can be told */
+    CACHE_WANT_RIGHTS,  /* what may be done in @box */
+    CACHE_WANT_SETTLED, /* ours: that the change @uid ends */
+    CACHE_WANT_SYNCED,  /* ours: that the journal is on the disk */
     CACHE_WANT_PARSE,   /* the maker's: the same two from the message itself */
     CACHE_WANT_MADE,    /* the maker's: @section of @uid, whole */
 } CacheWantKind;
@@ -273,7 +435,8 @@ typedef struct {
 } CacheWant;
 
 typedef struct {
-    /* There are new wants, or waiters for old ones.  Called from the main loop, once for many. */
+    /* There are new wants, or waiters for old ones, or new changes.  Called from the main loop,
+     * once for many. */
     void (*wants_changed)(gpointer data);
 } CacheBackend;
 
@@ -338,9 +501,39 @@ void cache_put_line(Cache *cache, guint32 box, const CacheMessage *message, Mail
 void cache_put_flags(Cache *cache, guint32 box, guint32 uid, MailFlags flags);
 void cache_put_gone(Cache *cache, guint32 box, const MailSet *uids);
 /* The box is as the server has it, up to @uidnext and @modseq (0: unknown); @is_complete as above.
- */
+ * What the server took after @began_us (monotonic), when the comparison began, may not be in it. */
 void cache_put_synced(Cache *cache, guint32 box, guint32 uidnext, guint64 modseq,
-                      gboolean is_complete);
+                      gboolean is_complete, gint64 began_us);
+
+/* --- for backends: changes (cache/changes.c, notes.c, settling.c) --- */
+
+/* Those that the server has not taken, in order: CacheChange *, borrowed. */
+const GQueue *cache_changes(Cache *cache);
+void cache_change_take(Cache *cache, guint32 id);
+/* The connection was lost before it was known what became of it, or it must wait. */
+void cache_change_put_back(Cache *cache, guint32 id);
+/* Notes that the changes @ids (guint32) are about to be sent, and what their target has (@uidnext:
+ * 0 where that does not matter).  @noted is called once, from the main loop, when that is on the
+ * disk: @error when it cannot be, and then nothing may be sent. */
+void cache_changes_note_sent(Cache *cache, const GArray *ids, guint32 uidvalidity, guint32 uidnext,
+                             void (*noted)(const GError *error, gpointer data), gpointer data);
+/* The server has done it; @new_uid in the target, 0: not known.  What the cache knows of the
+ * message follows it. */
+void cache_change_done(Cache *cache, guint32 id, guint32 new_uid);
+/* The server will not do it. */
+void cache_change_refused(Cache *cache, guint32 id, const GError *error);
+/* The data of an APPEND, mapped; new.  LOCAL. */
+GBytes *cache_change_data(Cache *cache, guint32 id, GError **error);
+/* Something is done about changes: who waits for them does not wait in vain. */
+void cache_changes_renew(Cache *cache);
+
+void cache_put_rights(Cache *cache, guint32 box, const CacheRights *rights);
+/* The largest message that may be appended (RFC 7889), in octets; 0: none is known. */
+void cache_put_append_limit(Cache *cache, guint64 limit);
+/* The server calls a mailbox by another name now, @wire, and has it below @parent as @name; what is
+ * below it went with it.  The next cache_put_boxes() will confirm it. */
+void cache_box_renamed(Cache *cache, guint32 box, guint32 parent, const char *name,
+                       const char *wire);
 
 /* --- for backends: blocks (cache/reads.c) --- */
 

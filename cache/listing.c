@@ -4,7 +4,7 @@
  * Envelopes are read from the index in runs, and a few runs are held: a listing asks for one
  * message after the other.
  */
-#include "cache/private.h"
+#include "cache/changes.h"
 
 #define RUN_LEN 256
 #define N_RUNS  4
@@ -160,6 +160,8 @@ CacheAnswer cache_next_message(Cache *cache, guint32 id, guint32 before, CacheMe
         CacheMessage *row = &g_array_index(rows, CacheMessage, i);
         MailEnvelope *envelope;
 
+        if (shades_hide(cache, box->pub.generation, row->uid))
+            continue;
         if (!row->is_listed && !is_online) {
             box->is_told_short = TRUE;
             continue;
@@ -177,6 +179,7 @@ CacheAnswer cache_next_message(Cache *cache, guint32 id, guint32 before, CacheMe
         }
         box->hint = i;
         *ret_message = *row;
+        shades_apply(cache, box->pub.generation, ret_message);
         *ret_envelope = envelope;
         return CACHE_FOUND;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cache/messages.c - asking what is known of a mailbox and its messages. */
-#include "cache/private.h"
+#include "cache/changes.h"
 
 static gboolean is_offline_but_known(Cache *cache, const Box *box)
 {
@@ -47,15 +47,22 @@ CacheAnswer cache_find_message(Cache *cache, guint32 id, guint32 uid, CacheMessa
 
     if (fresh != CACHE_FOUND)
         return fresh;
+    if (box->pub.generation && shades_hide(cache, box->pub.generation, uid))
+        return CACHE_ABSENT;
     row = box->pub.generation ? box_row(cache, box, uid) : NULL;
     if (row && row->is_listed) {
         *ret_message = *row;
+        shades_apply(cache, box->pub.generation, ret_message);
         return CACHE_FOUND;
     }
-    if (box->pub.attributes & CACHE_BOX_NOSELECT || (!row && box->is_complete))
+    if (box->pub.attributes & CACHE_BOX_NOSELECT ||
+        (!row && (box->is_complete || ahead_is_absent(cache, id, uid))))
         return CACHE_ABSENT;
-    return wants_answer(cache, &(CacheWant){.kind = CACHE_WANT_LINE, .box = id, .uid = uid},
-                        ret_want, error);
+    /* The connection that lists may not have heard of it yet. */
+    if (row && shades_has_come(cache, box->pub.generation, uid))
+        return wants_answer(cache, &(CacheWant){.kind = CACHE_WANT_SYNC, .box = id}, ret_want,
+                            error);
+    return ahead_lookup(cache, box, uid, ret_want, error);
 }
 
 gboolean cache_get_message(Cache *cache, guint32 generation, guint32 uid, CacheMessage *ret_message)
@@ -66,6 +73,7 @@ gboolean cache_get_message(Cache *cache, guint32 generation, guint32 uid, CacheM
     if (!row || !row->is_listed)
         return FALSE;
     *ret_message = *row;
+    shades_apply(cache, generation, ret_message);
     return TRUE;
 }
 

@@ -29,6 +29,9 @@ typedef struct {
     gboolean is_dirty;      /* its row in the index is behind */
     gboolean is_older;      /* the same, but only by the time of its last change */
     gboolean is_told_short; /* a listing had to do without messages that there are */
+    guint n_lookups;        /* of messages that were not listed */
+    gboolean knows_rights;
+    CacheRights rights;
 } Box;
 
 struct Cache {
@@ -58,6 +61,7 @@ struct Cache {
     struct AheadList *ahead_list;
     struct Listing *listing;
     struct Trees *trees;
+    struct Changes *changes;
 
     const CacheNews *news;
     gpointer news_data;
@@ -216,6 +220,8 @@ void message_set_size(Cache *cache, Box *box, CacheMessage *row, guint64 size);
 /* The messages of @box go and a new generation begins; which of the server's mailboxes it is stays
  * known. */
 void box_begin_anew(Cache *cache, Box *box);
+/* The server has changed the flags of a message as it was asked to. */
+void told_flags(Cache *cache, guint32 generation, guint32 uid, MailFlags add, MailFlags remove);
 /* There is nothing in @box any more, until it is replaced. */
 void box_forget_incarnation(Cache *cache, Box *box);
 
@@ -317,6 +323,14 @@ gboolean wants_has_block(Cache *cache, const BodyKey *key, guint32 block);
 gboolean wants_has_tree(Cache *cache, guint32 generation, guint32 uid);
 gboolean wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid);
 gboolean wants_suggest_made(Cache *cache, const BodyKey *made);
+/* Ends the wants of @kind for @uid (0: for all) that are of no mailbox. */
+void wants_end_own(Cache *cache, CacheWantKind kind, guint32 uid, const GError *error);
+/* Whether somebody waits for such a want. */
+gboolean wants_is_waited_for(Cache *cache, CacheWantKind kind, guint32 uid);
+/* The time of all wants of @kind begins anew. */
+void wants_renew(Cache *cache, CacheWantKind kind);
+/* There are new changes for the backend. */
+void wants_tell_backend(Cache *cache);
 /* Fails the wants for messages of @generation with GONE. */
 void wants_fail_generation(Cache *cache, guint32 generation);
 /* Ends the wants for the mailbox @id: who waits asks again, or fails with @error. */
@@ -370,6 +384,12 @@ void ahead_read(Cache *cache, Box *box, const CacheMessage *message, const char 
                 guint64 offset, gsize size, guint64 length);
 /* A listing of @box stops at the unlisted @uid: wants a window of lines, and suggests the next. */
 CacheAnswer ahead_list(Cache *cache, Box *box, guint32 uid, guint64 *ret_want, GError **error);
+/* Somebody asks for the unlisted @uid, or one that is not there: wants its line, or if that happens
+ * again and again, all UIDs and windows of lines. */
+CacheAnswer ahead_lookup(Cache *cache, Box *box, guint32 uid, guint64 *ret_want, GError **error);
+/* The server was just asked for @uid, and has no such message. */
+void ahead_note_absent(Cache *cache, guint32 box, guint32 uid);
+gboolean ahead_is_absent(Cache *cache, guint32 box, guint32 uid);
 /* A listing of @box passes the listed @uid. */
 void ahead_listed(Cache *cache, Box *box, guint32 uid);
 /* The message @uid is read, from its beginning: may suggest others of the mailbox. */

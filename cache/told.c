@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cache/told.c - what the server told of a mailbox and its messages. */
-#include "cache/private.h"
+#include "cache/changes.h"
 
 #define UNLISTED_STEP 4096 /* messages listed between two writes of what is not */
 
@@ -50,6 +50,7 @@ void box_begin_anew(Cache *cache, Box *box)
 
     if (old) {
         wants_fail_generation(cache, old);
+        changes_generation_gone(cache, old);
         box_forget_messages(cache, box);
     }
     g_clear_pointer(&box->rows, g_array_unref);
@@ -69,6 +70,7 @@ void cache_box_replace(Cache *cache, guint32 id, guint32 uidvalidity, const char
         return;
     set_identity(box, uidvalidity, mailboxid);
     box_begin_anew(cache, box);
+    changes_bind(cache, FALSE);
 }
 
 void box_forget_incarnation(Cache *cache, Box *box)
@@ -78,6 +80,7 @@ void box_forget_incarnation(Cache *cache, Box *box)
     if (!old)
         return;
     wants_fail_generation(cache, old);
+    changes_generation_gone(cache, old);
     box_forget_messages(cache, box);
     set_identity(box, 0, NULL);
     forget_state(cache, box);
@@ -110,7 +113,7 @@ static void tell_going(Cache *cache, const Box *box, const MailSet *gone)
 
             if (row->uid > range->last)
                 break;
-            if (row->is_listed)
+            if (row->is_listed && !shades_hide(cache, box->pub.generation, row->uid))
                 cache->news->message_going(box->pub.id, row->uid, cache->news_data);
         }
     }
@@ -184,6 +187,8 @@ void cache_add_uids(Cache *cache, guint32 id, const MailSet *uids)
             at = keep_rows(rows, old, at, uid);
             if (at < old->len && g_array_index(old, CacheMessage, at).uid == uid)
                 continue;
+            if (shades_is_gone(cache, box->pub.generation, row.uid))
+                continue;
             g_array_append_val(rows, row);
             box->n_unlisted++;
         }
@@ -223,6 +228,7 @@ void cache_put_uids(Cache *cache, guint32 id, const MailSet *uids)
     if (!box || !box->pub.generation)
         return;
     gone = dup_complement(uids);
+    shades_keep(cache, box->pub.generation, gone);
     remove_rows(cache, box, gone);
     cache_add_uids(cache, id, uids);
 }
@@ -231,6 +237,8 @@ void cache_put_gone(Cache *cache, guint32 id, const MailSet *uids)
 {
     Box *box = boxes_get(cache, id);
 
+    if (box && uids->len == 1 && mail_set_count(uids) == 1)
+        ahead_note_absent(cache, id, mail_set_range(uids, 0)->first);
     if (box && box->pub.generation)
         remove_rows(cache, box, uids);
 }
@@ -257,7 +265,7 @@ void cache_put_line(Cache *cache, guint32 id, const CacheMessage *message, MailE
     Box *box = boxes_get(cache, id);
     CacheMessage *row;
 
-    if (!box || !box->pub.generation)
+    if (!box || !box->pub.generation || shades_is_gone(cache, box->pub.generation, message->uid))
         return;
     row = row_get_or_add(cache, box, message->uid);
     if (row->is_listed) {
@@ -292,13 +300,25 @@ void cache_put_flags(Cache *cache, guint32 id, guint32 uid, MailFlags flags)
     message_store_flags(cache, box, row);
 }
 
+void told_flags(Cache *cache, guint32 generation, guint32 uid, MailFlags add, MailFlags remove)
+{
+    Box *box = g_hash_table_lookup(cache->generations, GUINT_TO_POINTER(generation));
+    CacheMessage *row = box ? box_row(cache, box, uid) : NULL;
+
+    if (!row || !row->is_listed)
+        return;
+    row->flags = (row->flags | add) & ~remove;
+    message_store_flags(cache, box, row);
+}
+
 void cache_put_synced(Cache *cache, guint32 id, guint32 uidnext, guint64 modseq,
-                      gboolean is_complete)
+                      gboolean is_complete, gint64 began_us)
 {
     Box *box = boxes_get(cache, id);
 
     if (!box || !box->pub.generation)
         return;
+    shades_synced(cache, box->pub.generation, began_us);
     box->is_proved = TRUE;
     box->synced_us = g_get_monotonic_time();
     if (box->uidnext == uidnext && box->modseq == modseq && box->is_complete == is_complete)

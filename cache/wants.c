@@ -77,6 +77,12 @@ static gboolean is_for_maker(const CacheWant *want)
     return want->kind == CACHE_WANT_PARSE || want->kind == CACHE_WANT_MADE;
 }
 
+/* What depends on no server. */
+static gboolean is_local(const CacheWant *want)
+{
+    return is_for_maker(want) || want->kind == CACHE_WANT_SYNCED;
+}
+
 static GQueue *queue_of(struct Wants *wants, const CacheWant *want)
 {
     if (is_for_maker(want))
@@ -275,7 +281,7 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
 {
     Want *want;
 
-    if (cache->state == CACHE_OFFLINE && !is_for_maker(wanted)) {
+    if (cache->state == CACHE_OFFLINE && !is_local(wanted)) {
         if (cache->state_error)
             g_propagate_error(error, g_error_copy(cache->state_error));
         else
@@ -284,7 +290,7 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
         return CACHE_FAILED;
     }
     want = want_find(cache, wanted);
-    if (!want && !is_for_maker(wanted) && wants_are_in_vain(cache, wanted->box, wanted->uid)) {
+    if (!want && !is_local(wanted) && wants_are_in_vain(cache, wanted->box, wanted->uid)) {
         g_propagate_error(error, timeout_error(cache));
         return CACHE_FAILED;
     }
@@ -582,6 +588,48 @@ void cache_wants_fail(Cache *cache, const GError *error)
 void wants_end_box(Cache *cache, guint32 id, const GError *error)
 {
     fail_all_if(cache, is_of_box, id, error);
+}
+
+static gboolean is_own(const CacheWant *want, CacheWantKind kind, guint32 uid)
+{
+    return want->kind == kind && (!uid || want->uid == uid);
+}
+
+static void end_own(Cache *cache, const GQueue *queue, CacheWantKind kind, guint32 uid,
+                    const GError *error)
+{
+    for (GList *link = queue->head, *next; link; link = next) {
+        const CacheWant *want = link->data;
+
+        next = link->next;
+        if (is_own(want, kind, uid))
+            cache_want_done(cache, want->id, error);
+    }
+}
+
+void wants_end_own(Cache *cache, CacheWantKind kind, guint32 uid, const GError *error)
+{
+    end_own(cache, &cache->wants->order, kind, uid, error);
+    end_own(cache, &cache->wants->taken, kind, uid, error);
+}
+
+gboolean wants_is_waited_for(Cache *cache, CacheWantKind kind, guint32 uid)
+{
+    const Want *want = want_find(cache, &(CacheWant){.kind = kind, .uid = uid});
+
+    return want && want->pub.n_waiting;
+}
+
+void wants_renew(Cache *cache, CacheWantKind kind)
+{
+    for (GList *link = cache->wants->order.head; link; link = link->next)
+        if (is_own(link->data, kind, 0))
+            cache_want_renew(cache, ((const CacheWant *)link->data)->id);
+}
+
+void wants_tell_backend(Cache *cache)
+{
+    tell_backend(cache);
 }
 
 void wants_fail_generation(Cache *cache, guint32 generation)

@@ -22,6 +22,7 @@ static const int codes[] = {
     [MAIL_ERROR_UNSUPPORTED] = EOPNOTSUPP,
     [MAIL_ERROR_PROTOCOL] = EIO,
     [MAIL_ERROR_SERVER] = EIO,
+    [MAIL_ERROR_NO_SPACE] = ENOSPC,
     [MAIL_ERROR_LOCAL] = EIO,
 };
 

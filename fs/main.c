@@ -92,8 +92,10 @@ static Cache *open_cache(const Program *program, GError **error)
     g_autofree char *dir = program->options->cache_dir
                                ? g_canonicalize_filename(program->options->cache_dir, NULL)
                                : g_build_filename(g_get_user_cache_dir(), "mailfs", NULL);
+    g_autofree char *state_dir = g_build_filename(g_get_user_state_dir(), "mailfs", NULL);
     CacheOptions options = {
         .dir = dir,
+        .state_dir = state_dir,
         .size_max = program->options->cache_size,
         .delay_ms = COMMIT_MS,
         .timeout_s = program->options->timeout_s,

@@ -55,15 +55,10 @@ static void forget_missing(LinesJob *lines)
 
 static void finish(ImapJob *job, const ImapResponse *response, const GError *error)
 {
-    LinesJob *lines = (LinesJob *)job;
-    g_autoptr(GError) absent = NULL;
-
     if (error)
         return;
-    if (lines->is_single && lines->missing->len)
-        absent = g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such message");
-    forget_missing(lines);
-    imap_job_wants_done(job, absent);
+    forget_missing((LinesJob *)job);
+    imap_job_wants_done(job, NULL);
 }
 
 static LinesJob *lines_new(ImapWorker *worker, gboolean is_single)

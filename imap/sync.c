@@ -14,6 +14,7 @@
 
 #define SAMPLE           3
 #define KNOWN_RANGES_MAX 200
+#define SEARCHES_MAX     2
 
 typedef struct {
     guint32 uid;
@@ -30,7 +31,9 @@ struct ImapSync {
     gboolean is_retry;    /* without the parameters of EXAMINE that were refused */
     gboolean trusts_id;   /* no proof was asked for, because MAILBOXID is one */
     gboolean has_asked_flags;
+    guint n_searches; /* for all UIDs */
     gboolean was_simple;
+    gint64 began_us;
     CacheSync known;
     char *known_mailboxid;
     guint n_steps;       /* in flight */
@@ -174,10 +177,23 @@ static void search(ImapWorker *worker, const char *criteria,
     imap_uids_search(worker, worker->sync->box, criteria, done);
 }
 
+static void search_all(ImapWorker *worker);
+
+/* A message that comes while the server looks is counted and not listed. */
+static gboolean is_short(const ImapWorker *worker, const MailSet *uids)
+{
+    return mail_set_count(uids) < worker->told.exists && worker->sync->n_searches < SEARCHES_MAX;
+}
+
 static void on_all(ImapWorker *worker, MailSet *uids, const GError *error)
 {
     g_autoptr(GError) nonsense = NULL;
 
+    if (uids && is_short(worker, uids)) {
+        search_all(worker);
+        step_done(worker, NULL);
+        return;
+    }
     /* Nothing is not believed so easily: a whole mailbox would be forgotten. */
     if (uids && !uids->len && worker->told.exists)
         nonsense = g_error_new(MAIL_ERROR, MAIL_ERROR_PROTOCOL,
@@ -189,6 +205,7 @@ static void on_all(ImapWorker *worker, MailSet *uids, const GError *error)
 
 static void search_all(ImapWorker *worker)
 {
+    worker->sync->n_searches++;
     search(worker, "ALL", on_all);
 }
 
@@ -553,7 +570,8 @@ static void conclude(ImapWorker *worker)
         return;
     worker->is_synced = TRUE;
     worker->is_dirty = FALSE;
-    cache_put_synced(cache, sync->box, next_uid(worker), worker->told.modseq, is_complete);
+    cache_put_synced(cache, sync->box, next_uid(worker), worker->told.modseq, is_complete,
+                     sync->began_us);
     end(worker);
 }
 
@@ -623,6 +641,7 @@ static void start(ImapWorker *worker, guint32 box, gboolean with_uids, gboolean 
     const CacheBox *known = cache_box(cache, box);
 
     sync->box = box;
+    sync->began_us = g_get_monotonic_time();
     sync->with_uids = with_uids;
     sync->is_retry = is_retry;
     sync->was_simple = worker->is_simple;

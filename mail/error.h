@@ -26,6 +26,7 @@ typedef enum {
     MAIL_ERROR_UNSUPPORTED, /* this server cannot do it */
     MAIL_ERROR_PROTOCOL,    /* the server broke the protocol */
     MAIL_ERROR_SERVER,      /* the server said no and gave no reason that we know */
+    MAIL_ERROR_NO_SPACE,    /* our disk is full */
     MAIL_ERROR_LOCAL,       /* our disk, our bug */
 } MailError;
 

@@ -87,7 +87,7 @@ static void test_demoted(Fixture *fixture, gconstpointer data)
     cache_box_replace(fixture->cache, id, 7, "M-1");
     fixture_put_line(fixture, id, 1, 100);
     fixture_put_body(fixture, id, 1, 100);
-    cache_put_synced(fixture->cache, id, 2, 100, TRUE);
+    cache_put_synced(fixture->cache, id, 2, 100, TRUE, g_get_monotonic_time());
     generation = fixture_generation(fixture, id);
     g_string_truncate(fixture->news, 0);
     fixture_put_boxes(fixture, "a/b", NULL);
@@ -177,7 +177,7 @@ static void test_kept(Fixture *fixture, gconstpointer data)
 
     cache_put_boxes(fixture->cache, &news, 1);
     cache_box_replace(fixture->cache, 1, 4000000000u, "M-1");
-    cache_put_synced(fixture->cache, 1, 4294967295u, G_MAXINT64, TRUE);
+    cache_put_synced(fixture->cache, 1, 4294967295u, G_MAXINT64, TRUE, g_get_monotonic_time());
     generation = fixture_generation(fixture, 1);
     fixture_reopen(fixture);
     box = cache_box(fixture->cache, 1);

@@ -39,6 +39,21 @@ static void on_part_corrected(guint32 box, guint32 uid, const MailPart *part, gp
     g_string_append_printf(news, "part-%u/%s ", uid, part->section);
 }
 
+static void on_change_settling(const CacheChange *change, gpointer news)
+{
+    g_string_append_printf(news, "settling-%u ", change->uid);
+}
+
+static void on_change_refused(const CacheChange *change, const GError *error, gpointer news)
+{
+    g_string_append_printf(news, "refused-%u ", change->uid);
+}
+
+static void on_rights_changed(guint32 box, gpointer news)
+{
+    g_string_append(news, "rights ");
+}
+
 static void on_box_replaced(guint32 box, guint32 old_generation, gpointer news)
 {
     g_string_append(news, "replaced ");
@@ -51,6 +66,9 @@ static const CacheNews recorder = {
     .listing_changed = on_listing_changed,
     .size_corrected = on_size_corrected,
     .part_corrected = on_part_corrected,
+    .change_settling = on_change_settling,
+    .change_refused = on_change_refused,
+    .rights_changed = on_rights_changed,
     .box_replaced = on_box_replaced,
 };
 
@@ -109,6 +127,7 @@ void fixture_set_up(Fixture *fixture, gconstpointer data)
     fixture->account = mail_account_parse("imaps://me@example.org", NULL);
     fixture->options = (CacheOptions){
         .dir = g_build_filename(fixture->root, "cache", NULL),
+        .state_dir = g_build_filename(fixture->root, "state", NULL),
         .size_max = 1 << 30,
         .timeout_s = 10,
     };
@@ -128,6 +147,7 @@ void fixture_tear_down(Fixture *fixture, gconstpointer data)
     mail_account_free(fixture->account);
     g_string_free(fixture->news, TRUE);
     g_free((char *)fixture->options.dir);
+    g_free((char *)fixture->options.state_dir);
     g_free(fixture->dir);
     g_free(fixture->root);
 }
@@ -214,7 +234,7 @@ guint32 fixture_put_inbox(Fixture *fixture, guint32 n, guint64 size)
     cache_box_replace(fixture->cache, box, 7, NULL);
     for (guint32 uid = 1; uid <= n; uid++)
         fixture_put_line(fixture, box, uid, size);
-    cache_put_synced(fixture->cache, box, n + 1, 100, TRUE);
+    cache_put_synced(fixture->cache, box, n + 1, 100, TRUE, g_get_monotonic_time());
     fixture_settle();
     g_string_truncate(fixture->news, 0);
     return box;
@@ -305,6 +325,9 @@ static void append_want(GString *text, const CacheWant *want)
         break;
     case CACHE_WANT_TREE: g_string_append_printf(text, "tree-%u ", want->uid); break;
     case CACHE_WANT_MEASURE: g_string_append_printf(text, "measure-%u ", want->uid); break;
+    case CACHE_WANT_RIGHTS: g_string_append(text, "rights "); break;
+    case CACHE_WANT_SETTLED: g_string_append_printf(text, "settled-%u ", want->uid); break;
+    case CACHE_WANT_SYNCED: g_string_append_printf(text, "synced-%u ", want->uid); break;
     case CACHE_WANT_PARSE: g_string_append_printf(text, "parse-%u ", want->uid); break;
     case CACHE_WANT_MADE:
         g_string_append_printf(text, "made-%u/%s ", want->uid, want->section);

@@ -64,7 +64,7 @@ static void test_incomplete(Fixture *fixture, gconstpointer data)
 {
     guint32 box = fixture_put_inbox(fixture, 3, 100);
 
-    cache_put_synced(fixture->cache, box, 9, 9, FALSE);
+    cache_put_synced(fixture->cache, box, 9, 9, FALSE, g_get_monotonic_time());
     expect_offline(fixture, box, "3 2 1 ", TRUE);
     cache_set_state(fixture->cache, CACHE_ONLINE, NULL);
     fixture_expect_news(fixture, "listing ");

@@ -109,7 +109,7 @@ static void do_touch_box(Model *model)
     static guint32 uidnext;
 
     fixture_reopen(model->fixture);
-    cache_put_synced(model->fixture->cache, model->box, ++uidnext, 1, TRUE);
+    cache_put_synced(model->fixture->cache, model->box, ++uidnext, 1, TRUE, g_get_monotonic_time());
     fixture_reopen(model->fixture);
 }
 
@@ -244,7 +244,7 @@ static void test_find(Fixture *fixture, gconstpointer data)
     expect_answers(fixture, box, CACHE_FOUND, CACHE_FAILED, CACHE_ABSENT);
     /* Compared, but the UIDs are not known. */
     cache_set_state(fixture->cache, CACHE_ONLINE, NULL);
-    cache_put_synced(fixture->cache, box, 9, 9, FALSE);
+    cache_put_synced(fixture->cache, box, 9, 9, FALSE, g_get_monotonic_time());
     expect_answers(fixture, box, CACHE_FOUND, CACHE_WAIT, CACHE_WAIT);
     cache_box_suspect(fixture->cache, box);
     expect_answers(fixture, box, CACHE_WAIT, CACHE_WAIT, CACHE_WAIT);
@@ -275,7 +275,7 @@ static void test_nothing_without_generation(Fixture *fixture, gconstpointer data
     box = fixture_find_box(fixture, "a");
     fixture_put_line(fixture, box, 1, 100);
     fixture_put_range(fixture, box, 1, 9);
-    cache_put_synced(fixture->cache, box, 1, 1, TRUE);
+    cache_put_synced(fixture->cache, box, 1, 1, TRUE, g_get_monotonic_time());
     g_assert_cmpuint(cache_box_n_messages(fixture->cache, box), ==, 0);
     g_assert_cmpint(find(fixture, box, 1), ==, CACHE_WAIT);
 }
@@ -395,6 +395,38 @@ static void test_many(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(g_get_monotonic_time() - start, <, 60 * G_USEC_PER_SEC);
 }
 
+/* Asked for @uid, the cache wants @expected, which comes to nothing. */
+static void expect_lookup(Fixture *fixture, guint32 box, guint32 uid, const char *expected)
+{
+    g_autofree char *wants = NULL;
+    CacheMessage message;
+    guint64 want;
+
+    g_assert_cmpint(cache_find_message(fixture->cache, box, uid, &message, &want, NULL), ==,
+                    CACHE_WAIT);
+    wants = fixture_wants(fixture);
+    g_assert_cmpstr(wants, ==, expected);
+    fixture_end_wants(fixture);
+}
+
+/* Who looks for one message gets that one; who looks for many does not wait for each. */
+static void test_lookups(Fixture *fixture, gconstpointer data)
+{
+    guint32 box;
+
+    fixture_put_boxes(fixture, "INBOX", NULL);
+    box = fixture_find_box(fixture, "INBOX");
+    cache_box_replace(fixture->cache, box, 7, NULL);
+    cache_put_synced(fixture->cache, box, 0, 1, FALSE, g_get_monotonic_time());
+    expect_lookup(fixture, box, 11, "line-11 ");
+    expect_lookup(fixture, box, 12, "line-12 ");
+    expect_lookup(fixture, box, 13, "line-13 ");
+    expect_lookup(fixture, box, 14, "uids ");
+    fixture_put_range(fixture, box, 1, 3000);
+    cache_put_synced(fixture->cache, box, 3001, 1, TRUE, g_get_monotonic_time());
+    expect_lookup(fixture, box, 15, "lines-1038:1 ");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -407,5 +439,6 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/messages/news", test_news);
     FIXTURE_TEST("/cache/messages/old-state-can-be-asked-for", test_old_state_can_be_asked_for);
     FIXTURE_TEST("/cache/messages/many", test_many);
+    FIXTURE_TEST("/cache/messages/lookups", test_lookups);
     return g_test_run();
 }

@@ -26,7 +26,7 @@ static void put_all(Fixture *fixture)
     guint32 box = fixture_put_inbox(fixture, N_LISTED, SIZE);
 
     fixture_put_range(fixture, box, 1, N_MESSAGES);
-    cache_put_synced(fixture->cache, box, N_MESSAGES + 1, 100, TRUE);
+    cache_put_synced(fixture->cache, box, N_MESSAGES + 1, 100, TRUE, g_get_monotonic_time());
     fixture_put_body(fixture, box, 1, SIZE);
 }
 
@@ -436,7 +436,7 @@ static void test_damage_while_told(Fixture *fixture, gconstpointer data)
     fixture_settle();
     g_assert_cmpuint(fixture_generation(fixture, box), >, generation);
     fixture_put_range(fixture, box, 1, N_MESSAGES);
-    cache_put_synced(fixture->cache, box, N_MESSAGES + 1, 100, TRUE);
+    cache_put_synced(fixture->cache, box, N_MESSAGES + 1, 100, TRUE, g_get_monotonic_time());
     check_truth(fixture);
     fixture_reopen(fixture);
     check_truth(fixture);
@@ -557,7 +557,7 @@ static void test_disk_full_for_a_while(Fixture *fixture, gconstpointer data)
     cache_put_flags(fixture->cache, box, 1, MAIL_FLAG_SEEN);
     fixture_settle();
     empty(fixture);
-    cache_put_synced(fixture->cache, box, 3000, 200, TRUE);
+    cache_put_synced(fixture->cache, box, 3000, 200, TRUE, g_get_monotonic_time());
     fixture_settle();
     fixture_reopen(fixture);
     cache_sync(fixture->cache, box, &sync);

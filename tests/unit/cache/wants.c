@@ -25,7 +25,7 @@ static void put_open_box(Fixture *fixture)
 {
     guint32 box = fixture_put_inbox(fixture, 0, 0);
 
-    cache_put_synced(fixture->cache, box, 1, 1, FALSE);
+    cache_put_synced(fixture->cache, box, 1, 1, FALSE, g_get_monotonic_time());
 }
 
 static void count(gpointer n)
@@ -275,7 +275,7 @@ static void test_going_offline(Fixture *fixture, gconstpointer data)
     box = fixture_find_box(fixture, "INBOX");
     g_assert_cmpint(cache_box_is_fresh(fixture->cache, box, -1, &want, NULL), ==, CACHE_WAIT);
     cache_wait(fixture->cache, want, waker_wake, &uids);
-    cache_put_synced(fixture->cache, box, 1, 1, TRUE);
+    cache_put_synced(fixture->cache, box, 1, 1, TRUE, g_get_monotonic_time());
     g_assert_cmpint(cache_box_is_fresh(fixture->cache, box, -1, &want, NULL), ==, CACHE_WAIT);
     cache_wait(fixture->cache, want, waker_wake, &fresh);
     expect_wants(fixture, "uids sync ");

@@ -201,7 +201,7 @@ static void put_sync(FakeBackend *backend, const CacheWant *want)
     }
     if (is_complete)
         cache_put_uids(backend->cache, want->box, uids);
-    cache_put_synced(backend->cache, want->box, 0, 0, is_complete);
+    cache_put_synced(backend->cache, want->box, 0, 0, is_complete, g_get_monotonic_time());
 }
 
 static void put_lines(FakeBackend *backend, const CacheWant *want)
@@ -396,6 +396,9 @@ void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
     case CACHE_WANT_BLOCK: put_block(backend, want); break;
     case CACHE_WANT_TREE: put_tree(backend, want); break;
     case CACHE_WANT_MEASURE: put_measures(backend, want); break;
+    case CACHE_WANT_RIGHTS:
+    case CACHE_WANT_SETTLED:
+    case CACHE_WANT_SYNCED:
     case CACHE_WANT_PARSE:
     case CACHE_WANT_MADE: g_assert_not_reached(); /* the maker's */
     }

@@ -17,7 +17,9 @@ static void on_ended(gpointer data)
 static void open_cache(Mount *mount)
 {
     MailAccount account = {MAIL_SECURITY_TLS, (char *)"alice", (char *)"imap.example.org", 993};
-    CacheOptions options = {.dir = mount->dir, .size_max = 64 << 20, .timeout_s = 60};
+    g_autofree char *state_dir = g_build_filename(mount->dir, "state", NULL);
+    CacheOptions options = {
+        .dir = mount->dir, .state_dir = state_dir, .size_max = 64 << 20, .timeout_s = 60};
 
     mount->cache = cache_open(&account, &options, NULL);
     g_assert_nonnull(mount->cache);

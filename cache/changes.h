@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/changes.h - what the files about changes share. */
+#pragma once
+
+#include "cache/private.h"
+
+/* --- journal.c --- */
+
+typedef struct Journal Journal;
+
+/* A change as it is on disk: mailboxes also by the server's names and keywords by theirs, for the
+ * index may be lost meanwhile. */
+typedef struct {
+    CacheChange change;
+    const char *wire, *target_wire;
+    guint32 uidvalidity;         /* of the message's mailbox */
+    const char *added, *removed; /* flags, by their names */
+} JournalRecord;
+
+/* Fails with LOCAL, also when the file is damaged. */
+Journal *journal_open(const char *dir, GError **error);
+void journal_close(Journal *journal);
+/* Keeps the files of a damaged one under another name. */
+gboolean journal_move_aside(const char *dir, GError **error);
+/* Calls @each for all records, in order, borrowed.  FALSE when some are damaged. */
+gboolean journal_load(Journal *journal, void (*each)(const JournalRecord *record, gpointer data),
+                      gpointer data);
+/* Becomes part of the transaction that ends with the next journal_commit(). */
+gboolean journal_put(Journal *journal, const JournalRecord *record, GError **error);
+gboolean journal_commit(Journal *journal, GError **error);
+/* Is committed soon. */
+void journal_delete(Journal *journal, guint32 id);
+/* Commits. */
+gboolean journal_put_lost(Journal *journal, const CacheLost *lost, GError **error);
+void journal_delete_lost(Journal *journal, guint32 id);
+void journal_load_lost(Journal *journal, void (*each)(const CacheLost *lost, gpointer data),
+                       gpointer data);
+/* 0 when it cannot be recorded. */
+guint32 journal_new_id(Journal *journal, GError **error);
+/* @id was given out. */
+void journal_note_id(Journal *journal, guint32 id);
+/* Commits so far, and those of them that are on the disk. */
+guint64 journal_n_written(const Journal *journal);
+guint64 journal_n_synced(const Journal *journal);
+/* Begins to write to the disk what is not, unless that is under way; synced() is called after. */
+void journal_sync(Journal *journal);
+void journal_set_synced(Journal *journal, void (*synced)(gpointer data), gpointer data);
+/* FALSE when the disk failed: then nothing can be promised. */
+gboolean journal_check(const Journal *journal, GError **error);
+
+/* --- changes.c --- */
+
+typedef struct {
+    CacheChange pub;          /* first: a CacheChange is a Change */
+    char *wire, *target_wire; /* see JournalRecord */
+    guint32 uidvalidity;
+    guint64 n_written; /* the commit that has its record */
+    GError *refusal;   /* why the server will not take it */
+    GList link;        /* in changes->queue, until it is settled */
+} Change;
+
+struct Changes {
+    Journal *journal;
+    char *dir;            /* of the state */
+    int dir_fd;           /* also the lock; -1 where it is the cache's */
+    GHashTable *by_id;    /* id -> Change, owned; also those that are settled, for some time */
+    GQueue queue;         /* Change that are not settled */
+    GQueue settled;       /* Change, the oldest first */
+    GHashTable *refusals; /* box -> GError, owned */
+    GQueue notes;         /* Note: who waits until something is on the disk */
+    guint note_source;
+    guint64 append_limit;
+    struct Shades *shades;
+    struct Arrivals *arrivals;
+    struct Lost *lost;
+};
+
+void changes_init(Cache *cache);
+void changes_free(Cache *cache);
+Change *changes_get(Cache *cache, guint32 id);
+/* Writes down what cache_changes_note_sent() is told. */
+gboolean changes_put_sent(Cache *cache, const GArray *ids, guint32 uidvalidity, guint32 uidnext,
+                          GError **error);
+/* A new change of that kind, numbered but not recorded; NULL when there are no numbers. */
+Change *change_new(Cache *cache, CacheChangeKind kind, guint32 id, GError **error);
+/* Puts its record into the transaction at hand. */
+gboolean change_put(Cache *cache, Change *change, GError **error);
+/* It is shown from now on, and waits to be sent. */
+void change_count(Cache *cache, Change *change);
+/* Flags by the names that they have in the journal. */
+MailFlags change_parse_flags(Cache *cache, const char *names);
+/* Tells that the mailbox does not show what it did (0: nothing to tell), or the message not the
+ * flags. */
+void changes_tell_listing(Cache *cache, guint32 box);
+void changes_tell_flags(Cache *cache, guint32 box, guint32 uid);
+/* Writes it down; frees it when that fails.  Then it counts. */
+gboolean change_record(Cache *cache, Change *change, GError **error);
+/* Writes it down again. */
+gboolean change_update(Cache *cache, Change *change, GError **error);
+
+/* --- settling.c --- */
+
+/* The messages of @generation are no more. */
+void changes_generation_gone(Cache *cache, guint32 generation);
+/* The mailbox @id is no more. */
+void changes_box_gone(Cache *cache, guint32 id);
+
+/* --- reload.c --- */
+
+/* Opens the journal in @dir and shows what it has. */
+gboolean changes_open(Cache *cache, const char *dir, GError **error);
+/* Mailboxes may have become known that changes of an earlier run are of, if the index was lost
+ * meanwhile.  @are_all_known: those that are not there are gone, and the changes refused. */
+void changes_bind(Cache *cache, gboolean are_all_known);
+
+/* --- shades.c: what changes make of messages --- */
+
+void shades_init(Cache *cache);
+void shades_free(Cache *cache);
+/* Counts @change (@by 1), or no more (-1). */
+void shades_add(Cache *cache, const Change *change, int by);
+/* Applies what is pending to the flags. */
+void shades_apply(Cache *cache, guint32 generation, CacheMessage *message);
+/* Whether the message is not to be listed. */
+gboolean shades_hide(Cache *cache, guint32 generation, guint32 uid);
+/* Whether the server, when it was last heard, may not have known that the message is gone. */
+gboolean shades_is_gone(Cache *cache, guint32 generation, guint32 uid);
+/* The server took a change: until the mailbox was compared anew, the message is @is_gone or has
+ * come, or has these flags whatever is told. */
+void shades_settle_gone(Cache *cache, guint32 generation, guint32 uid);
+void shades_settle_came(Cache *cache, guint32 generation, guint32 uid);
+void shades_settle_flags(Cache *cache, guint32 generation, guint32 uid, MailFlags add,
+                         MailFlags remove);
+/* Whether the server, when it was last heard, may not have known that the message has come. */
+gboolean shades_has_come(Cache *cache, guint32 generation, guint32 uid);
+/* Takes out of @gone what has come, though the server does not seem to know. */
+void shades_keep(Cache *cache, guint32 generation, MailSet *gone);
+/* The mailbox was compared with the server; that began at @began_us. */
+void shades_synced(Cache *cache, guint32 generation, gint64 began_us);
+void shades_forget_generation(Cache *cache, guint32 generation);
+/* The last change of the message that is neither taken nor sent, if it is a FLAGS; or NULL. */
+Change *shades_find_flags(Cache *cache, guint32 generation, guint32 uid);
+
+/* --- arrivals.c --- */
+
+void arrivals_init(Cache *cache);
+void arrivals_free(Cache *cache);
+/* It is shown in its target, and where it comes from leads to it. */
+void arrivals_add(Cache *cache, Change *change);
+/* It is pending no more: @is_there, it still has its name. */
+void arrivals_settle(Cache *cache, Change *change, gboolean is_there);
+/* All traces of it go. */
+void arrivals_forget(Cache *cache, Change *change);
+
+/* --- drafts.c, lost.c --- */
+
+gboolean drafts_open(Cache *cache, GError **error);
+/* Removes drafts, and data that belongs to no change; with @is_damaged that is found instead. */
+void drafts_sweep(Cache *cache, gboolean is_damaged);
+/* The file of @id in @folder, relative to the state directory. */
+#define DRAFT_FOLDER "drafts"
+#define DATA_FOLDER  "data"
+#define LOST_FOLDER  "lost+found"
+int draft_open_file(Cache *cache, const char *folder, guint32 id, int flags, GError **error);
+void draft_remove_file(Cache *cache, const char *folder, guint32 id);
+gboolean draft_read_file(Cache *cache, const char *folder, guint32 id, guint64 offset, gsize size,
+                         GPtrArray *ret_slices, GError **error);
+
+gboolean draft_move_file(Cache *cache, const char *from, const char *to, guint32 id,
+                         GError **error);
+/* Of the data of @id. */
+gboolean draft_size(Cache *cache, guint32 id, guint64 *ret_size, GError **error);
+
+void lost_init(Cache *cache);
+void lost_free(Cache *cache);
+void lost_load(Cache *cache);
+/* Moves the data of @id there. */
+void lost_add(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size);
+
+/* --- notes.c --- */
+
+void notes_init(Cache *cache);
+void notes_free(Cache *cache);
+
+/* --- rights.c --- */
+
+/* FAILED unless messages may come to @box, or go, or those flags may be changed. */
+CacheAnswer rights_check_insert(Cache *cache, guint32 box, guint64 *ret_want, GError **error);
+CacheAnswer rights_check_remove(Cache *cache, guint32 box, guint64 *ret_want, GError **error);
+CacheAnswer rights_check_flags(Cache *cache, guint32 box, MailFlags changed, guint64 *ret_want,
+                               GError **error);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* cache/drafts.c - files of the state directory: what is being written, and the data of changes. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/changes.h"
+
+#define FILE_NAME 64 /* room for "drafts/4294967295" */
+
+static void fail(GError **error, const char *doing, const char *path)
+{
+    int errsv = errno;
+
+    g_set_error(error, MAIL_ERROR, errsv == ENOSPC ? MAIL_ERROR_NO_SPACE : MAIL_ERROR_LOCAL,
+                "%s %s: %s", doing, path, g_strerror(errsv));
+}
+
+static int state_fd(const Cache *cache)
+{
+    return cache->changes->dir_fd >= 0 ? cache->changes->dir_fd : cache->dir_fd;
+}
+
+gboolean drafts_open(Cache *cache, GError **error)
+{
+    static const char *const folders[] = {DRAFT_FOLDER, DATA_FOLDER, LOST_FOLDER};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)
+        if (mkdirat(state_fd(cache), folders[i], 0700) < 0 && errno != EEXIST) {
+            fail(error, "make the directory", folders[i]);
+            return FALSE;
+        }
+    return TRUE;
+}
+
+static void file_name(char name[FILE_NAME], const char *folder, guint32 id)
+{
+    g_snprintf(name, FILE_NAME, "%s/%u", folder, id);
+}
+
+int draft_open_file(Cache *cache, const char *folder, guint32 id, int flags, GError **error)
+{
+    char name[FILE_NAME];
+    struct stat st;
+    int fd;
+
+    file_name(name, folder, id);
+    fd = openat(state_fd(cache), name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
+        return fd;
+    if (fd >= 0) {
+        close(fd);
+        errno = EPERM;
+    }
+    fail(error, "open", name);
+    return -1;
+}
+
+void draft_remove_file(Cache *cache, const char *folder, guint32 id)
+{
+    char name[FILE_NAME];
+
+    file_name(name, folder, id);
+    if (unlinkat(state_fd(cache), name, 0) < 0 && errno != ENOENT)
+        g_message("remove %s: %s", name, g_strerror(errno));
+}
+
+gboolean draft_move_file(Cache *cache, const char *from, const char *to, guint32 id, GError **error)
+{
+    char old[FILE_NAME], new[FILE_NAME];
+
+    file_name(old, from, id);
+    file_name(new, to, id);
+    if (renameat(state_fd(cache), old, state_fd(cache), new) == 0)
+        return TRUE;
+    fail(error, "move", old);
+    return FALSE;
+}
+
+gboolean draft_read_file(Cache *cache, const char *folder, guint32 id, guint64 offset, gsize size,
+                         GPtrArray *ret_slices, GError **error)
+{
+    int fd = draft_open_file(cache, folder, id, O_RDONLY, error);
+    g_autofree guint8 *bytes = fd >= 0 ? g_malloc(size) : NULL;
+    ssize_t n = fd >= 0 ? pread(fd, bytes, size, (off_t)offset) : -1;
+
+    if (fd < 0)
+        return FALSE;
+    if (n < 0)
+        fail(error, "read", folder);
+    else if (n > 0)
+        g_ptr_array_add(ret_slices, g_bytes_new_take(g_steal_pointer(&bytes), (gsize)n));
+    close(fd);
+    return n >= 0;
+}
+
+gboolean draft_size(Cache *cache, guint32 id, guint64 *ret_size, GError **error)
+{
+    int fd = draft_open_file(cache, DATA_FOLDER, id, O_RDONLY, error);
+    struct stat st;
+
+    if (fd < 0)
+        return FALSE;
+    if (fstat(fd, &st) == 0)
+        *ret_size = (guint64)st.st_size;
+    else
+        fail(error, "look at", DATA_FOLDER);
+    close(fd);
+    return TRUE;
+}
+
+int cache_draft_new(Cache *cache, guint32 *ret_id, GError **error)
+{
+    guint32 id = journal_new_id(cache->changes->journal, error);
+    int fd = id ? draft_open_file(cache, DRAFT_FOLDER, id, O_RDWR | O_CREAT | O_EXCL, error) : -1;
+
+    if (fd >= 0)
+        *ret_id = id;
+    return fd;
+}
+
+int cache_draft_open_data(Cache *cache, guint32 id, GError **error)
+{
+    return draft_open_file(cache, DATA_FOLDER, id, O_RDWR | O_CREAT | O_TRUNC, error);
+}
+
+void cache_draft_free(Cache *cache, guint32 id)
+{
+    draft_remove_file(cache, DRAFT_FOLDER, id);
+    if (!cache_change(cache, id))
+        draft_remove_file(cache, DATA_FOLDER, id);
+}
+
+GBytes *cache_change_data(Cache *cache, guint32 id, GError **error)
+{
+    int fd = draft_open_file(cache, DATA_FOLDER, id, O_RDONLY, error);
+    g_autoptr(GMappedFile) mapped = NULL;
+    g_autoptr(GError) failure = NULL;
+
+    if (fd < 0)
+        return NULL;
+    mapped = g_mapped_file_new_from_fd(fd, FALSE, &failure);
+    close(fd);
+    if (mapped)
+        return g_mapped_file_get_bytes(mapped);
+    g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "read the data of a change: %s",
+                failure->message);
+    return NULL;
+}
+
+/* --- what an earlier run has left --- */
+
+static void sweep(Cache *cache, const char *folder, void (*each)(Cache *cache, guint32 id))
+{
+    int fd = openat(state_fd(cache), folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        guint64 id;
+
+        if (g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXUINT32, &id, NULL))
+            each(cache, (guint32)id);
+    }
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+}
+
+static void remove_draft(Cache *cache, guint32 id)
+{
+    draft_remove_file(cache, DRAFT_FOLDER, id);
+}
+
+/* Whoever wrote it was not told yet that it is safe. */
+static void remove_data(Cache *cache, guint32 id)
+{
+    if (!cache_change(cache, id))
+        draft_remove_file(cache, DATA_FOLDER, id);
+}
+
+static void find_data(Cache *cache, guint32 id)
+{
+    guint64 size = 0;
+
+    journal_note_id(cache->changes->journal, id);
+    if (!cache_change(cache, id) && draft_size(cache, id, &size, NULL))
+        lost_add(cache, id, "found", "found without its record, which was damaged", size);
+}
+
+/* We died between moving a file to lost+found and recording that. */
+static void settle_lost(Cache *cache, guint32 id)
+{
+    const CacheLost *lost = cache_lost_next(cache, id - 1);
+    guint64 size = 0;
+
+    if (lost && lost->id == id)
+        return;
+    if (!draft_move_file(cache, LOST_FOLDER, DATA_FOLDER, id, NULL))
+        return;
+    if (!cache_change(cache, id) && draft_size(cache, id, &size, NULL))
+        lost_add(cache, id, "found", "found without its record", size);
+}
+
+void drafts_sweep(Cache *cache, gboolean is_damaged)
+{
+    sweep(cache, LOST_FOLDER, settle_lost);
+    sweep(cache, DRAFT_FOLDER, remove_draft);
+    sweep(cache, DATA_FOLDER, is_damaged ? find_data : remove_data);
+}
