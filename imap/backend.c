@@ -2,35 +2,37 @@
 /* imap/backend.c - the connections of an account: making them, and coming back after a loss.
  *
  * One connection, the first, lists, compares and answers what is short, and compresses.  Bodies
- * come over others, which are made when they are wanted and left when idle; where the server allows
- * no more than one, the first does that too.
+ * come over others, and changes are made over one of their own, which are made when they are wanted
+ * and left when idle; where the server allows no more than one, the first does that too.
  */
+#include "imap/changes.h"
 #include "imap/patience.h"
-#include "imap/worker.h"
 
-#define BODY_WORKERS_MAX 3
-#define TICK_S           5
-#define BODY_IDLE_US     ((gint64)60 * G_USEC_PER_SEC)
-#define KEEP_ALIVE_US    ((gint64)300 * G_USEC_PER_SEC)
-#define REFUSED_MS       300000 /* after a refused login: accounts get locked */
-#define ASKED_US         ((gint64)2 * G_USEC_PER_SEC)
+#define OTHERS_MAX    3 /* connections beside the first */
+#define TICK_S        5
+#define IDLE_US       ((gint64)60 * G_USEC_PER_SEC)
+#define KEEP_ALIVE_US ((gint64)300 * G_USEC_PER_SEC)
+#define REFUSED_MS    300000 /* after a refused login: accounts get locked */
+#define ASKED_US      ((gint64)2 * G_USEC_PER_SEC)
 
 struct ImapBackend {
     Cache *cache;
     ImapOptions options;
     ImapAccount account; /* what the workers see of these */
     ImapWorker *lister;
-    GPtrArray *bodies; /* ImapWorker */
-    guint max_bodies;
-    GPtrArray *dead; /* ImapWorker, to be freed */
+    ImapWorker *writer; /* or NULL */
+    GPtrArray *bodies;  /* ImapWorker */
+    guint max_others;   /* with the writer */
+    GPtrArray *dead;    /* ImapWorker, to be freed */
     gboolean has_started;
     gboolean was_ready; /* since the last attempt to connect */
     gboolean is_refused;
-    ImapPatience patience, body_patience;
+    ImapPatience patience, body_patience, writer_patience;
     gint64 tried_us;
     guint dispatch_source, retry_source, tick_source, bury_source, start_source;
     guint room_source;       /* no more connections than there are until then */
     guint body_retry_source; /* no new connection for bodies until then */
+    guint writer_retry_source;
     GError *start_error;
 };
 
@@ -44,7 +46,8 @@ static void dispatch_later(ImapBackend *backend)
             g_idle_add_full(G_PRIORITY_DEFAULT + 10, on_dispatch, backend, NULL);
 }
 
-static ImapWorker *new_worker(ImapBackend *backend, gboolean does_lists, gboolean does_bodies);
+static ImapWorker *new_worker(ImapBackend *backend, ImapRole role);
+static void bury(ImapBackend *backend, ImapWorker *worker);
 
 /* --- who does what --- */
 
@@ -59,15 +62,61 @@ static gboolean has_idle_body_worker(ImapBackend *backend)
     return FALSE;
 }
 
+static guint n_others(const ImapBackend *backend)
+{
+    return backend->bodies->len + (backend->writer ? 1 : 0);
+}
+
 static void dispatch_bodies(ImapBackend *backend)
 {
     for (guint i = 0; i < backend->bodies->len; i++)
         imap_dispatch_body(backend->bodies->pdata[i], backend->bodies);
     if (imap_worker_is_ready(backend->lister) && !backend->lister->does_bodies &&
-        !backend->body_retry_source && backend->bodies->len < backend->max_bodies &&
+        !backend->body_retry_source && n_others(backend) < backend->max_others &&
         !has_idle_body_worker(backend) && imap_dispatch_wants_body(backend->cache, backend->bodies))
-        g_ptr_array_add(backend->bodies, new_worker(backend, FALSE, TRUE));
+        g_ptr_array_add(backend->bodies, new_worker(backend, IMAP_BODIES));
     imap_dispatch_end_ready(backend->cache);
+}
+
+/* What the last of those that get bodies has asked for, best one that has nothing to do, another
+ * will ask for. */
+static void make_room(ImapBackend *backend)
+{
+    guint nth = backend->bodies->len - 1;
+
+    for (guint i = 0; i < backend->bodies->len; i++)
+        if (!((ImapWorker *)backend->bodies->pdata[i])->jobs.length)
+            nth = i;
+    bury(backend, g_ptr_array_remove_index(backend->bodies, nth));
+}
+
+static void connect_writer(ImapBackend *backend)
+{
+    gboolean has_room = n_others(backend) < backend->max_others;
+
+    if (!has_room && backend->bodies->len < 2) {
+        backend->lister->does_changes = TRUE;
+        dispatch_later(backend);
+        return;
+    }
+    if (!has_room)
+        make_room(backend);
+    backend->writer = new_worker(backend, IMAP_WRITER);
+}
+
+static void dispatch_changes(ImapBackend *backend)
+{
+    ImapWorker *lister = backend->lister;
+
+    if (backend->writer)
+        imap_dispatch_changes(backend->writer);
+    else if (!imap_worker_is_ready(lister) || !lister->has_listed)
+        return;
+    else if (lister->does_changes)
+        imap_dispatch_changes(lister);
+    else if (!backend->writer_retry_source && !imap_changes_are_under_way(lister) &&
+             imap_changes_are_wanted(backend->cache))
+        connect_writer(backend);
 }
 
 static void connect_lister(ImapBackend *backend);
@@ -92,6 +141,7 @@ static gboolean on_dispatch(gpointer data)
     if (!backend->lister) {
         retry_if_asked(backend);
     } else {
+        dispatch_changes(backend);
         imap_dispatch_lister(backend->lister, backend->bodies);
         dispatch_bodies(backend);
     }
@@ -129,7 +179,7 @@ static void connect_lister(ImapBackend *backend)
 {
     backend->tried_us = g_get_monotonic_time();
     backend->was_ready = FALSE;
-    backend->lister = new_worker(backend, TRUE, FALSE);
+    backend->lister = new_worker(backend, IMAP_LISTER);
 }
 
 static gboolean on_retry(gpointer data)
@@ -168,8 +218,6 @@ static void go_offline(ImapBackend *backend, const GError *error)
                           on_retry, backend);
 }
 
-static void bury(ImapBackend *backend, ImapWorker *worker);
-
 /* The server lets us in and does not list: of no use as it is. */
 static void leave_lister(ImapBackend *backend, const GError *error)
 {
@@ -201,9 +249,9 @@ static void on_listed(ImapWorker *worker, const GError *error)
 static void try_all_again(ImapBackend *backend)
 {
     g_clear_handle_id(&backend->room_source, g_source_remove);
-    backend->max_bodies = BODY_WORKERS_MAX;
+    backend->max_others = OTHERS_MAX;
     if (backend->lister)
-        backend->lister->does_bodies = FALSE;
+        backend->lister->does_bodies = backend->lister->does_changes = FALSE;
     dispatch_later(backend);
 }
 
@@ -247,6 +295,7 @@ static void on_ready(ImapWorker *worker, gpointer data)
         backend->was_ready = TRUE;
         backend->is_refused = FALSE;
         try_all_again(backend);
+        imap_rights_tell_limit(worker);
         imap_list_start(worker, on_listed);
         imap_session_compress(worker->session);
     }
@@ -287,6 +336,8 @@ static gboolean on_room_again(gpointer data)
 {
     ImapBackend *backend = data;
 
+    if (backend->lister && imap_changes_are_under_way(backend->lister))
+        return G_SOURCE_CONTINUE;
     backend->room_source = 0;
     try_all_again(backend);
     return G_SOURCE_REMOVE;
@@ -295,8 +346,8 @@ static gboolean on_room_again(gpointer data)
 /* The server lets in no more connections: those that are there do the work, for some time. */
 static void do_without_another(ImapBackend *backend)
 {
-    backend->max_bodies = backend->bodies->len;
-    if (!backend->max_bodies && backend->lister)
+    backend->max_others = n_others(backend);
+    if (!backend->bodies->len)
         backend->lister->does_bodies = TRUE;
     if (!backend->room_source)
         backend->room_source =
@@ -312,33 +363,63 @@ static gboolean on_body_retry(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* It may be something in what is wanted that makes the server hang up. */
-static void give_up_bodies(ImapBackend *backend, const GError *error)
+static gboolean on_writer_retry(gpointer data)
 {
+    ImapBackend *backend = data;
+
+    backend->writer_retry_source = 0;
+    dispatch_later(backend);
+    return G_SOURCE_REMOVE;
+}
+
+/* It may be something in what is wanted that makes the server hang up. */
+static void give_up(ImapBackend *backend, gboolean (*is_meant)(const CacheWant *want),
+                    const GError *error)
+{
+    g_message("connection lost: %s", error->message);
     for (GList *link = cache_wants(backend->cache)->head, *next; link; link = next) {
         const CacheWant *want = link->data;
 
         next = link->next;
-        if (imap_want_is_body(want) && !want->is_taken)
+        if (is_meant(want) && !want->is_taken)
             cache_want_done(backend->cache, want->id, error);
     }
-    if (!backend->body_retry_source)
-        backend->body_retry_source =
-            g_timeout_add(imap_patience_wait_ms(&backend->body_patience), on_body_retry, backend);
+}
+
+/* The server did not let it in, though it lets us in. */
+static gboolean is_one_too_many(ImapBackend *backend, const ImapWorker *worker)
+{
+    return !worker->was_ready && imap_session_is_greeted(worker->session) &&
+           imap_worker_is_ready(backend->lister);
 }
 
 static void body_closed(ImapBackend *backend, ImapWorker *worker, const GError *error)
 {
     if (!g_ptr_array_remove(backend->bodies, worker))
         return;
-    if (!worker->was_ready && imap_session_is_greeted(worker->session) &&
-        imap_worker_is_ready(backend->lister)) {
+    if (is_one_too_many(backend, worker)) {
         g_message("no further connection: %s", error->message);
         do_without_another(backend);
     } else if (!worker->has_convict &&
                !imap_patience_allows_at_once(&backend->body_patience, worker->born_us)) {
-        g_message("connection lost: %s", error->message);
-        give_up_bodies(backend, error);
+        give_up(backend, imap_want_is_body, error);
+        if (!backend->body_retry_source)
+            backend->body_retry_source = g_timeout_add(
+                imap_patience_wait_ms(&backend->body_patience), on_body_retry, backend);
+    }
+}
+
+static void writer_closed(ImapBackend *backend, ImapWorker *worker, const GError *error)
+{
+    backend->writer = NULL;
+    if (is_one_too_many(backend, worker)) {
+        g_message("no further connection: %s", error->message);
+        do_without_another(backend);
+    } else if (!imap_patience_allows_at_once(&backend->writer_patience, worker->born_us)) {
+        give_up(backend, imap_want_is_change, error);
+        if (!backend->writer_retry_source)
+            backend->writer_retry_source = g_timeout_add(
+                imap_patience_wait_ms(&backend->writer_patience), on_writer_retry, backend);
     }
 }
 
@@ -366,6 +447,8 @@ static void on_closed(ImapWorker *worker, const GError *error, gpointer data)
 
     if (worker == backend->lister)
         lister_closed(backend, error);
+    else if (worker == backend->writer)
+        writer_closed(backend, worker, error);
     else
         body_closed(backend, worker, error);
     bury(backend, worker);
@@ -377,26 +460,28 @@ static void on_has_room(ImapWorker *worker, gpointer data)
     dispatch_later(data);
 }
 
-static ImapWorker *new_worker(ImapBackend *backend, gboolean does_lists, gboolean does_bodies)
+static ImapWorker *new_worker(ImapBackend *backend, ImapRole role)
 {
     static const ImapWorkerEvents events = {on_ready, on_stalled, on_has_room, on_closed};
 
-    return imap_worker_new(&backend->account, does_lists, does_bodies, &events, backend);
+    return imap_worker_new(&backend->account, role, &events, backend);
 }
 
 /* --- now and then --- */
 
-static void leave_idle_bodies(ImapBackend *backend, gint64 now)
+static gboolean is_idle(const ImapWorker *worker, gint64 now)
 {
-    for (guint i = backend->bodies->len; i-- > 0;) {
-        ImapWorker *worker = backend->bodies->pdata[i];
+    return imap_worker_is_ready(worker) && !worker->jobs.length && now - worker->used_us > IDLE_US;
+}
 
-        if (imap_worker_is_ready(worker) && !worker->jobs.length &&
-            now - worker->used_us > BODY_IDLE_US) {
-            g_ptr_array_remove_index(backend->bodies, i);
-            bury(backend, worker);
-        }
-    }
+static void leave_idle(ImapBackend *backend, gint64 now)
+{
+    for (guint i = backend->bodies->len; i-- > 0;)
+        if (is_idle(backend->bodies->pdata[i], now))
+            bury(backend, g_ptr_array_remove_index(backend->bodies, i));
+    if (is_idle(backend->writer, now) && !imap_changes_are_under_way(backend->writer) &&
+        !imap_changes_are_wanted(backend->cache))
+        bury(backend, g_steal_pointer(&backend->writer));
 }
 
 static gboolean on_tick(gpointer data)
@@ -405,7 +490,7 @@ static gboolean on_tick(gpointer data)
     ImapWorker *lister = backend->lister;
     gint64 now = g_get_monotonic_time();
 
-    leave_idle_bodies(backend, now);
+    leave_idle(backend, now);
     if (imap_worker_is_ready(lister) && !lister->jobs.length &&
         now - lister->used_us > KEEP_ALIVE_US)
         imap_job_send(imap_job_new(lister, sizeof(ImapJob), lister->box),
@@ -425,7 +510,7 @@ ImapBackend *imap_backend_new(Cache *cache, const ImapOptions *options)
 
     backend->cache = cache;
     backend->options = *options;
-    backend->max_bodies = BODY_WORKERS_MAX;
+    backend->max_others = OTHERS_MAX;
     backend->bodies = g_ptr_array_new();
     backend->dead = g_ptr_array_new_with_free_func(free_worker);
     backend->account =
@@ -443,6 +528,7 @@ void imap_backend_free(ImapBackend *backend)
     cache_set_backend(backend->cache, NULL, NULL);
     for (guint i = 0; i < backend->bodies->len; i++)
         imap_worker_free(backend->bodies->pdata[i]);
+    imap_worker_free(backend->writer);
     imap_worker_free(backend->lister);
     g_ptr_array_unref(backend->bodies);
     g_ptr_array_unref(backend->dead);
@@ -451,6 +537,7 @@ void imap_backend_free(ImapBackend *backend)
     g_clear_handle_id(&backend->dispatch_source, g_source_remove);
     g_clear_handle_id(&backend->retry_source, g_source_remove);
     g_clear_handle_id(&backend->body_retry_source, g_source_remove);
+    g_clear_handle_id(&backend->writer_retry_source, g_source_remove);
     g_clear_handle_id(&backend->room_source, g_source_remove);
     g_clear_handle_id(&backend->tick_source, g_source_remove);
     g_clear_handle_id(&backend->bury_source, g_source_remove);

@@ -2,7 +2,7 @@
 /* imap/dispatch.c - which wants a connection takes, and in which mailbox. */
 #include <string.h>
 
-#include "imap/worker.h"
+#include "imap/changes.h"
 
 #define LIST_JOBS_MAX 8
 
@@ -117,7 +117,7 @@ void imap_dispatch_lister(ImapWorker *worker, const GPtrArray *bodies)
     if (!imap_worker_is_ready(worker) || !worker->has_listed)
         return;
     send_account_wants(worker);
-    if (worker->jobs.length >= LIST_JOBS_MAX)
+    if (worker->jobs.length >= LIST_JOBS_MAX || imap_changes_are_due(worker))
         return;
     if (is_synced(worker) && !imap_suspects_were_right(worker->account->suspects)) {
         imap_trees_send(worker, worker->box, TRUE);
@@ -138,18 +138,6 @@ void imap_dispatch_lister(ImapWorker *worker, const GPtrArray *bodies)
 
 /* --- bodies --- */
 
-/* Whether the mailbox that was entered is the one that the cache knows. */
-static gboolean is_known_box(const ImapWorker *worker)
-{
-    CacheSync known;
-
-    if (!cache_sync(imap_worker_cache(worker), worker->box, &known))
-        return TRUE;
-    return worker->told.uidvalidity == known.uidvalidity &&
-           (!worker->told.mailboxid || !known.mailboxid ||
-            g_str_equal(worker->told.mailboxid, known.mailboxid));
-}
-
 static void on_body_box(ImapWorker *worker, const GError *error)
 {
     if (error && imap_session_is_closed(worker->session)) {
@@ -158,7 +146,7 @@ static void on_body_box(ImapWorker *worker, const GError *error)
         /* What was sent behind it fails for the same reason. */
         for (GList *link = worker->jobs.head; link; link = link->next)
             imap_job_wants_done(link->data, error);
-    } else if (!is_known_box(worker)) {
+    } else if (!imap_worker_knows_box(worker)) {
         worker->is_in_box = FALSE;
         cache_box_suspect(imap_worker_cache(worker), worker->box);
     }
@@ -201,6 +189,5 @@ void imap_dispatch_body(ImapWorker *worker, const GPtrArray *bodies)
         worker->events->has_room(worker, worker->owner);
         return;
     }
-    worker->entered = generation_of(worker, box);
     send_bodies(worker, box);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/examine.c - entering a mailbox, read-only (RFC 9051 6.3.3, RFC 7162 3.1, 3.2.5). */
+/* imap/examine.c - entering a mailbox (RFC 9051 6.3.2, 6.3.3, RFC 7162 3.1, 3.2.5). */
 #include <string.h>
 
 #include "imap/worker.h"
@@ -7,6 +7,8 @@
 typedef struct {
     ImapJob job;
     gboolean has_parameters;
+    gboolean is_select;
+    guint32 generation;
     void (*done)(ImapWorker *worker, const GError *error);
 } Examine;
 
@@ -16,6 +18,8 @@ static void begin(ImapJob *job)
     ImapWorker *worker = job->worker;
 
     worker->box = job->box;
+    worker->entered = ((Examine *)job)->generation;
+    worker->has_selected = ((Examine *)job)->is_select;
     worker->is_in_box = worker->is_synced = worker->is_dirty = worker->has_new_flags = FALSE;
     g_free(worker->told.mailboxid);
     worker->told = (ImapTold){0};
@@ -40,6 +44,7 @@ static void finish(ImapJob *job, const ImapResponse *response, const GError *err
         g_prefix_error(&told, "%s: ", box ? box->name : "a mailbox");
     } else {
         job->worker->is_in_box = TRUE;
+        job->worker->told.is_read_only = response->code && g_str_equal(response->code, "READ-ONLY");
     }
     ((Examine *)job)->done(job->worker, told);
 }
@@ -66,13 +71,16 @@ gboolean imap_examine(ImapWorker *worker, guint32 id, const CacheSync *known,
                       void (*done)(ImapWorker *worker, const GError *error))
 {
     const CacheBox *box = cache_box(imap_worker_cache(worker), id);
-    g_autoptr(ImapCommand) command = imap_worker_command(worker, "EXAMINE");
+    gboolean is_select = worker->does_changes;
+    g_autoptr(ImapCommand) command = imap_worker_command(worker, is_select ? "SELECT" : "EXAMINE");
     Examine *examine;
 
     if (!box || !box->wire || box->attributes & CACHE_BOX_NOSELECT ||
         !imap_command_add_string(command, box->wire, strlen(box->wire), NULL))
         return FALSE;
     examine = imap_job_new(worker, sizeof *examine, id);
+    examine->is_select = is_select;
+    examine->generation = box->generation;
     examine->has_parameters = add_parameters(worker, known, command);
     examine->job.begin = begin;
     examine->job.finish = finish;

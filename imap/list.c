@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "imap/errors.h"
+#include "imap/hierarchy.h"
 #include "imap/utf7.h"
 #include "imap/worker.h"
 
@@ -70,39 +71,6 @@ static void listing_free(Listing *listing)
 
 /* --- one LIST response --- */
 
-static guint parse_attributes(const ImapValue *list)
-{
-    static const struct {
-        const char *name;
-        guint attribute;
-    } known[] = {
-        {"\\Noselect", CACHE_BOX_NOSELECT}, {"\\NonExistent", CACHE_BOX_NOSELECT},
-        {"\\Sent", CACHE_BOX_SENT},         {"\\Drafts", CACHE_BOX_DRAFTS},
-        {"\\Trash", CACHE_BOX_TRASH},       {"\\Junk", CACHE_BOX_JUNK},
-        {"\\Archive", CACHE_BOX_ARCHIVE},   {"\\All", CACHE_BOX_ALL},
-        {"\\Flagged", CACHE_BOX_FLAGGED},
-    };
-    guint attributes = 0;
-
-    for (const ImapValue *value = list ? list->first : NULL; value; value = value->next)
-        for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
-            if (imap_value_is(value, known[i].name))
-                attributes |= known[i].attribute;
-    return attributes;
-}
-
-/* The one character that divides levels; "" where there are none.  NULL for what cannot be one. */
-static const char *parse_delimiter(const ImapValue *value)
-{
-    const char *text = imap_value_text(value);
-
-    if (!value)
-        return NULL;
-    if (value->type == IMAP_VALUE_NIL)
-        return "";
-    return text && strlen(text) <= 1 && (guchar)text[0] < 0x80 ? text : NULL;
-}
-
 /* Decodes a component; where that is not one to one, it stays as the server wrote it. */
 static char *decode(const ImapWorker *worker, const char *component, gboolean *ret_is_raw)
 {
@@ -114,11 +82,6 @@ static char *decode(const ImapWorker *worker, const char *component, gboolean *r
         decoded = imap_utf7_decode(component);
     *ret_is_raw = decoded == NULL;
     return decoded ? decoded : g_strdup(component);
-}
-
-static gboolean is_inbox(const char *name)
-{
-    return g_ascii_strcasecmp(name, "INBOX") == 0;
 }
 
 static Entry *entry_new(const ImapWorker *worker, const char *wire, const char *delimiter)
@@ -133,11 +96,11 @@ static Entry *entry_new(const ImapWorker *worker, const char *wire, const char *
     for (guint i = 0; i < entry->n_names; i++)
         entry->names[i] = decode(worker, components[i], &entry->are_raw[i]);
     /* INBOX in any case is one mailbox (RFC 9051 5.1), also as the parent of others. */
-    if (entry->n_names && is_inbox(entry->names[0])) {
+    if (entry->n_names && imap_is_inbox(entry->names[0])) {
         g_free(entry->names[0]);
         entry->names[0] = g_strdup("INBOX");
     }
-    entry->wire = g_strdup(is_inbox(wire) ? "INBOX" : wire);
+    entry->wire = g_strdup(imap_is_inbox(wire) ? "INBOX" : wire);
     return entry;
 }
 
@@ -175,25 +138,23 @@ static void skip(Listing *listing, const char *wire, const char *why)
 
 static void add_entry(Listing *listing, const ImapResponse *response)
 {
-    const ImapValue *attributes = response->values;
-    const ImapValue *second = attributes ? attributes->next : NULL;
-    const ImapValue *third = second ? second->next : NULL;
-    const char *delimiter = parse_delimiter(second);
-    const char *wire = third && third->type == IMAP_VALUE_NIL ? "NIL" : imap_value_text(third);
+    ImapListed listed;
+    gboolean is_usable = imap_listed_parse(response->values, &listed);
+    const char *wire = listed.wire;
     Entry *entry;
 
-    if (!third || !wire || !delimiter || strlen(wire) > BOX_NAME_MAX) {
+    if (!is_usable || strlen(wire) > BOX_NAME_MAX) {
         skip(listing, wire, "its name or delimiter cannot be used");
         return;
     }
-    if (!*wire || g_hash_table_contains(listing->seen, is_inbox(wire) ? "INBOX" : wire))
+    if (!*wire || g_hash_table_contains(listing->seen, imap_is_inbox(wire) ? "INBOX" : wire))
         return;
     if (listing->entries->len >= BOXES_MAX || strlen(wire) > NAMES_MAX - listing->names_len) {
         skip(listing, wire, "there are too many");
         return;
     }
-    entry = entry_new(listing->worker, wire, delimiter);
-    entry->attributes = parse_attributes(attributes);
+    entry = entry_new(listing->worker, wire, listed.delimiter);
+    entry->attributes = listed.attributes;
     if (entry->n_names > DEPTH_MAX || !settle_place(listing, entry)) {
         skip(listing, wire, "it lies too deep, or another has its name");
         entry_free(entry);

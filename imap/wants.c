@@ -8,6 +8,11 @@ gboolean imap_want_is_list(const CacheWant *want)
            want->kind == CACHE_WANT_LINES || want->kind == CACHE_WANT_LINE;
 }
 
+gboolean imap_want_is_change(const CacheWant *want)
+{
+    return want->kind == CACHE_WANT_RIGHTS;
+}
+
 gboolean imap_want_is_body(const CacheWant *want)
 {
     return want->kind == CACHE_WANT_BLOCK || want->kind == CACHE_WANT_TREE ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* imap/worker.c - a connection at work: jobs, and what comes untagged. */
-#include "imap/worker.h"
+#include "imap/task.h"
 
 #include <string.h>
 
@@ -163,6 +163,31 @@ MailFlags imap_flags_parse(Cache *cache, const ImapValue *list)
     return flags;
 }
 
+static MailFlags find_keyword(Cache *cache, const char *name)
+{
+    for (guint i = 0; i < MAIL_FLAG_N_KEYWORDS; i++) {
+        const char *keyword = cache_keyword(cache, mail_flag_keyword(i));
+
+        if (keyword && g_ascii_strcasecmp(keyword, name) == 0)
+            return mail_flag_keyword(i);
+    }
+    return 0;
+}
+
+MailFlags imap_flags_parse_known(Cache *cache, const ImapValue *list)
+{
+    MailFlags flags = 0;
+
+    for (const ImapValue *value = list ? list->first : NULL; value; value = value->next) {
+        const char *name = imap_value_text(value);
+        MailFlags flag = name ? mail_flag_from_imap(name, value->len) : 0;
+
+        if (name)
+            flags |= flag ? flag : find_keyword(cache, name);
+    }
+    return flags;
+}
+
 gboolean imap_is_same_message(const Cache *cache, const CacheMessage *message,
                               const ImapItems *items)
 {
@@ -214,6 +239,16 @@ static void on_fetch(ImapWorker *worker, const ImapResponse *response)
                         imap_flags_parse(imap_worker_cache(worker), items.flags));
 }
 
+/* "PERMANENTFLAGS (\Answered \*)": what is told last holds. */
+static void on_permanent(ImapWorker *worker, const ImapValue *list)
+{
+    worker->told.has_permanent = TRUE;
+    worker->told.permanent = imap_flags_parse_known(imap_worker_cache(worker), list);
+    worker->told.may_invent = FALSE;
+    for (const ImapValue *value = list ? list->first : NULL; value; value = value->next)
+        worker->told.may_invent |= imap_value_is(value, "\\*");
+}
+
 static void on_code(ImapWorker *worker, const ImapResponse *response)
 {
     const char *id;
@@ -223,6 +258,8 @@ static void on_code(ImapWorker *worker, const ImapResponse *response)
         id = imap_value_text(imap_value_nth(response->code_args, 0));
         g_free(worker->told.mailboxid);
         worker->told.mailboxid = g_strdup(id);
+    } else if (g_str_equal(response->code, "PERMANENTFLAGS")) {
+        on_permanent(worker, response->code_args);
     }
     if (!imap_value_number(response->code_args, &number))
         return;
@@ -277,6 +314,8 @@ static void on_untagged(ImapSession *session, const ImapResponse *response, gpoi
         imap_sync_vanished(worker, response);
     else if (g_str_equal(response->name, "EXISTS") || g_str_has_prefix(response->name, "EXPUNGE"))
         on_size(worker, response);
+    else if (g_str_equal(response->name, "FLAGS"))
+        worker->told.flags = imap_flags_parse_known(imap_worker_cache(worker), response->values);
     else if (response->is_status && response->code)
         on_code(worker, response);
 }
@@ -330,7 +369,7 @@ static void on_closed(ImapSession *session, const GError *error, gpointer data)
     worker->events->closed(worker, error, worker->owner);
 }
 
-ImapWorker *imap_worker_new(const ImapAccount *account, gboolean does_lists, gboolean does_bodies,
+ImapWorker *imap_worker_new(const ImapAccount *account, ImapRole role,
                             const ImapWorkerEvents *events, gpointer owner)
 {
     static const ImapSessionEvents session_events = {on_ready, on_untagged, on_literal,
@@ -340,8 +379,9 @@ ImapWorker *imap_worker_new(const ImapAccount *account, gboolean does_lists, gbo
     worker->account = account;
     worker->events = events;
     worker->owner = owner;
-    worker->does_lists = does_lists;
-    worker->does_bodies = does_bodies;
+    worker->does_lists = role == IMAP_LISTER;
+    worker->does_changes = role == IMAP_WRITER;
+    worker->does_bodies = role == IMAP_BODIES;
     worker->tells_ahead = TRUE;
     worker->used_us = worker->born_us = g_get_monotonic_time();
     worker->session = imap_session_new(account->options, &session_events, worker);
@@ -361,6 +401,9 @@ void imap_worker_free(ImapWorker *worker)
         job_free(job);
     }
     imap_sync_free(worker->sync);
+    imap_task_free(worker->task);
+    imap_changes_free(worker->changes);
+    imap_rights_free(worker->rights);
     g_free(worker->told.mailboxid);
     g_free(worker);
 }
@@ -388,6 +431,30 @@ gboolean imap_worker_has(const ImapWorker *worker, const char *capability)
 gboolean imap_worker_is_inside(const ImapWorker *worker, guint32 box)
 {
     return worker->box == box && worker->is_in_box;
+}
+
+gboolean imap_worker_has_selected(const ImapWorker *worker, guint32 box)
+{
+    const CacheBox *known = cache_box(imap_worker_cache(worker), box);
+
+    return imap_worker_is_inside(worker, box) && worker->has_selected && known &&
+           known->generation == worker->entered;
+}
+
+gboolean imap_worker_knows_box(const ImapWorker *worker)
+{
+    CacheSync known;
+
+    if (!cache_sync(imap_worker_cache(worker), worker->box, &known))
+        return TRUE;
+    return worker->told.uidvalidity == known.uidvalidity &&
+           (!worker->told.mailboxid || !known.mailboxid ||
+            g_str_equal(worker->told.mailboxid, known.mailboxid));
+}
+
+void imap_worker_check_box(ImapWorker *worker)
+{
+    worker->is_in_box &= imap_worker_knows_box(worker);
 }
 
 gboolean imap_worker_stays_in(const ImapWorker *worker, guint32 box)

@@ -37,12 +37,16 @@ struct ImapJob {
     gboolean is_culprit;         /* in finish(): the session ended when its answer was due */
 };
 
-/* What the server told of the mailbox that was examined. */
+/* What the server told of the mailbox that was entered. */
 typedef struct {
     guint64 exists;
     guint32 uidvalidity, uidnext;
     guint64 modseq;
     char *mailboxid;
+    gboolean is_read_only;
+    gboolean has_permanent; /* else all flags are permanent */
+    MailFlags flags, permanent;
+    gboolean may_invent; /* keywords */
 } ImapTold;
 
 /* What all workers of an account share; borrowed, outlives them. */
@@ -69,26 +73,31 @@ struct ImapWorker {
     ImapSession *session;
     gboolean does_lists; /* listings, syncs and short commands */
     gboolean does_bodies;
+    gboolean does_changes; /* and so enters mailboxes by SELECT */
     GQueue jobs;
 
-    guint32 box;         /* the mailbox that answers concern; 0: none */
-    gboolean was_ready;  /* let in, once */
-    guint32 entered;     /* the generation that box had then; of body workers */
-    gboolean has_listed; /* the mailboxes, and so all that is sent before them was answered */
-    gboolean is_in_box;  /* the EXAMINE of box succeeded, and it is the one that the cache knows */
-    gboolean is_synced;  /* the cache has what the server told since */
-    gboolean is_dirty;   /* messages went by sequence number: only a new list of UIDs tells which */
-    gboolean is_simple;  /* EXAMINE is refused with parameters, and taken without */
-    guint64 n_untold;    /* messages of box that are counted and that no FETCH tells of */
+    guint32 box;           /* the mailbox that answers concern; 0: none */
+    gboolean was_ready;    /* let in, once */
+    guint32 entered;       /* the generation that box had then */
+    gboolean has_selected; /* it was entered by SELECT */
+    gboolean has_listed;   /* the mailboxes, and so all that is sent before them was answered */
+    gboolean is_in_box; /* the EXAMINE of box succeeded, and it is the one that the cache knows */
+    gboolean is_synced; /* the cache has what the server told since */
+    gboolean is_dirty;  /* messages went by sequence number: only a new list of UIDs tells which */
+    gboolean is_simple; /* EXAMINE is refused with parameters, and taken without */
+    guint64 n_untold;   /* messages of box that are counted and that no FETCH tells of */
     gboolean has_new_flags; /* told by sequence number: which messages they are of is to be asked */
     ImapTold told;
-    struct ImapSync *sync; /* at work */
-    ImapJob *streaming;    /* whose body comes now */
-    gboolean has_culprit;  /* the session ended over a job */
-    gboolean has_convict;  /* and that over a message that will not be asked for so again */
-    gboolean tells_ahead;  /* what is needed to stream a body; FALSE once it did not */
-    guint64 n_asked;       /* octets of bodies asked for and not yet answered */
-    gint64 used_us;        /* when a job was last sent */
+    struct ImapSync *sync;       /* at work */
+    struct ImapChanges *changes; /* at work on them: imap/changes.c */
+    struct ImapTask *task;       /* of these, under way: imap/task.h */
+    struct ImapRights *rights;   /* being asked for */
+    ImapJob *streaming;          /* whose body comes now */
+    gboolean has_culprit;        /* the session ended over a job */
+    gboolean has_convict;        /* and that over a message that will not be asked for so again */
+    gboolean tells_ahead;        /* what is needed to stream a body; FALSE once it did not */
+    guint64 n_asked;             /* octets of bodies asked for and not yet answered */
+    gint64 used_us;              /* when a job was last sent */
     gint64 born_us;
 };
 
@@ -112,20 +121,36 @@ gboolean imap_job_convicts(ImapJob *job, guint32 generation, guint32 uid, const 
 /* Sends @command (taken) as the job (taken). */
 void imap_job_send(gpointer job, ImapCommand *command);
 
-ImapWorker *imap_worker_new(const ImapAccount *account, gboolean does_lists, gboolean does_bodies,
+typedef enum {
+    IMAP_LISTER, /* one connection */
+    IMAP_WRITER, /* one, while there are changes */
+    IMAP_BODIES, /* some */
+} ImapRole;
+
+ImapWorker *imap_worker_new(const ImapAccount *account, ImapRole role,
                             const ImapWorkerEvents *events, gpointer owner);
 void imap_worker_free(ImapWorker *worker);
 gboolean imap_worker_is_ready(const ImapWorker *worker);
 Cache *imap_worker_cache(const ImapWorker *worker);
 ImapCommand *imap_worker_command(const ImapWorker *worker, const char *name);
 gboolean imap_worker_has(const ImapWorker *worker, const char *capability);
+/* The number behind @prefix among the capabilities ("APPENDLIMIT="); 0: none. */
+guint64 imap_worker_capability_number(const ImapWorker *worker, const char *prefix);
 /* Whether what answers concern is @box, and the one that the cache knows. */
 gboolean imap_worker_is_inside(const ImapWorker *worker, guint32 box);
+/* The same, and changes can be made there. */
+gboolean imap_worker_has_selected(const ImapWorker *worker, guint32 box);
+/* What was entered and is not what the cache knows counts as not entered. */
+void imap_worker_check_box(ImapWorker *worker);
+/* Whether what was entered is by UIDVALIDITY and MAILBOXID what the cache knows, if it knows it. */
+gboolean imap_worker_knows_box(const ImapWorker *worker);
 /* Whether what is sent now will be answered in @box: no EXAMINE of another one is ahead of it. */
 gboolean imap_worker_stays_in(const ImapWorker *worker, guint32 box);
 
 /* Translates a FLAGS list. */
 MailFlags imap_flags_parse(Cache *cache, const ImapValue *list);
+/* The same without what the cache has not seen yet on any message. */
+MailFlags imap_flags_parse_known(Cache *cache, const ImapValue *list);
 
 /* Whether @items tell the date and the size of @message, as far as they tell them and sizes are to
  * be believed. */
@@ -141,8 +166,9 @@ GError *imap_worker_gone(const ImapWorker *worker, guint32 box, const char *why)
 
 /* --- wants.c --- */
 
-/* What a want is for: the connection that lists, or those that get bodies. */
+/* What a want is for: the connection that lists, the one that writes, or those that get bodies. */
 gboolean imap_want_is_list(const CacheWant *want);
+gboolean imap_want_is_change(const CacheWant *want);
 gboolean imap_want_is_body(const CacheWant *want);
 /* Whether it is of @kind, of the messages that are in @box now, and nobody's yet. */
 gboolean imap_want_is_open(const CacheWant *want, CacheWantKind kind, const CacheBox *box);
@@ -159,8 +185,9 @@ void imap_dispatch_end_ready(Cache *cache);
 
 /* --- examine.c --- */
 
-/* Enters @box: EXAMINE, with QRESYNC or CONDSTORE where @known and the server allow.  @done gets
- * the result once; worker->told is filled.  FALSE when there is no such box to examine. */
+/* Enters @box: EXAMINE, or SELECT where the worker does changes, with QRESYNC or CONDSTORE where
+ * @known and the server allow.  @done gets the result once; worker->told is filled.  FALSE when
+ * there is no such box to enter. */
 gboolean imap_examine(ImapWorker *worker, guint32 box, const CacheSync *known,
                       void (*done)(ImapWorker *worker, const GError *error));
 

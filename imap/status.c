@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* imap/status.c - what a mailbox has, without entering it. */
+#include <string.h>
+
+#include "imap/task.h"
+
+typedef struct {
+    ImapJob job;
+    ImapStatus status;
+    void (*then)(ImapWorker *worker, const ImapStatus *status, const GError *error);
+} StatusJob;
+
+static guint32 to_uid(guint64 number)
+{
+    return number <= G_MAXUINT32 ? (guint32)number : 0;
+}
+
+/* "* STATUS box (MESSAGES 2 UIDNEXT 5)" */
+static gboolean untagged(ImapJob *job, const ImapResponse *response)
+{
+    ImapStatus *status = &((StatusJob *)job)->status;
+    const ImapValue *list = response->values ? response->values->next : NULL;
+    guint64 number;
+
+    if (!g_str_equal(response->name, "STATUS"))
+        return FALSE;
+    for (const ImapValue *value = list ? list->first : NULL; value && value->next;
+         value = value->next->next) {
+        if (!imap_value_number(value->next, &number))
+            continue;
+        if (imap_value_is(value, "UIDVALIDITY"))
+            status->uidvalidity = to_uid(number);
+        else if (imap_value_is(value, "UIDNEXT"))
+            status->uidnext = to_uid(number);
+        else if (imap_value_is(value, "MESSAGES")) {
+            status->has_messages = TRUE;
+            status->messages = number;
+        }
+    }
+    return TRUE;
+}
+
+static void finish(ImapJob *job, const ImapResponse *response, const GError *error)
+{
+    const StatusJob *status = (StatusJob *)job;
+
+    status->then(job->worker, &status->status, error);
+}
+
+void imap_status_send(ImapWorker *worker, const char *wire,
+                      void (*then)(ImapWorker *worker, const ImapStatus *status,
+                                   const GError *error))
+{
+    StatusJob *job = imap_job_new(worker, sizeof *job, 0);
+    ImapCommand *command = imap_worker_command(worker, "STATUS");
+
+    job->job.untagged = untagged;
+    job->job.finish = finish;
+    job->then = then;
+    if (!imap_command_add_string(command, wire, strlen(wire), NULL))
+        g_assert_not_reached(); /* only a NUL cannot be sent */
+    imap_command_add(command, "(MESSAGES UIDNEXT UIDVALIDITY)");
+    imap_job_send(job, command);
+}
