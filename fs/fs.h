@@ -11,11 +11,28 @@
 
 typedef struct Fs Fs;
 
+/* What unlink() does to a message. */
+typedef enum {
+    FS_DELETE_TRASH,   /* moves it to the \Trash mailbox, if there is one; else marks it */
+    FS_DELETE_EXPUNGE, /* for good */
+    FS_DELETE_MARK,    /* sets \Deleted */
+} FsDelete;
+
+/* Which calls wait until the server has taken what they changed. */
+typedef enum {
+    FS_WAITS_USUAL, /* close() of a new message, fsync(), and what is done to mailboxes */
+    FS_WAITS_ALWAYS,
+    FS_WAITS_FOR_DISK, /* only what is done to mailboxes; close() and fsync() wait for the disk */
+} FsWaits;
+
 typedef struct {
     const char *source; /* the account's URL, for the mount table and status */
     FsKind root;        /* the view that the mount shows: a kind of mailbox directory; 0: mail */
     FsNameStyle names;
     gboolean is_read_only; /* -o ro: no call in the mount will ever change mail */
+    FsDelete deletes;
+    FsWaits waits;
+    gboolean may_change_special; /* mailboxes of special use may be removed and renamed */
     gboolean allow_other;
     gboolean has_guard;
     gboolean is_debug; /* log each request */

@@ -53,7 +53,9 @@ static gboolean has_uid(FsKind kind)
     case FS_KIND_UID_MESSAGE:
     case FS_KIND_TEXT:
     case FS_KIND_PARTS:
-    case FS_KIND_PARTS_LINK: return TRUE;
+    case FS_KIND_PARTS_LINK:
+    case FS_KIND_NEW:
+    case FS_KIND_LOST_FILE: return TRUE;
     default: return FALSE;
     }
 }

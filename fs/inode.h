@@ -30,6 +30,9 @@ typedef enum {
     FS_KIND_PARTS_BOX,   /* .mailfs/parts/... */
     FS_KIND_PARTS,       /* a message as the directory of its parts */
     FS_KIND_PARTS_LINK,  /* 4711, which leads to it */
+    FS_KIND_NEW,         /* a draft or an arrival: number 1, uid is the change's id */
+    FS_KIND_LOST,        /* .mailfs/lost+found */
+    FS_KIND_LOST_FILE,   /* uid is the id of what was lost */
     FS_KIND_PART,        /* a leaf */
     FS_KIND_PART_DIR,    /* a message in the message */
     FS_KIND_PART_HEADER, /* of the message whose root is that part */

@@ -28,6 +28,11 @@ static void expect_reads(const FsRequest *request)
         cache_expect_made(request->fs->cache, request->node.number, FS_SECTION_TEXT);
 }
 
+static void on_given_gone(guint32 box, const char *name, gpointer data)
+{
+    fs_forget_name(data, box, name);
+}
+
 void fs_run_opendir(FsRequest *request)
 {
     struct fuse_file_info fi = request->fi;
@@ -68,8 +73,10 @@ static gboolean add_entry(Listing *listing, const char *name, FsNode node, off_t
     /* Without a nodeid the kernel keeps only the name. */
     if (listing->plus && is_child && !fs_fill_listed(request, node, &entry))
         memset(&entry, 0, sizeof entry);
-    entry.attr.st_ino = fs_ino(request->fs, node);
-    entry.attr.st_mode = fs_view(node.kind)->mode;
+    if (!entry.ino) {
+        entry.attr.st_ino = fs_ino(request->fs, node);
+        entry.attr.st_mode = fs_view(node.kind)->mode;
+    }
     taken = listing->plus ? fuse_add_direntry_plus(request->req, at, room, name, &entry, next)
                           : fuse_add_direntry(request->req, at, room, name, &entry.attr, next);
     if (taken > room)
@@ -122,6 +129,9 @@ static void list(FsRequest *request, gboolean plus)
     if (is_no_dir(request))
         return;
     expect_reads(request);
+    /* Who looks again finds what came here under its own name. */
+    if (request->node.kind == FS_KIND_BOX && request->offset == 0)
+        cache_arrivals_settle(request->fs->cache, request->node.number, on_given_gone, request->fs);
     request->size = MIN(request->size, LISTING_MAX);
     listing.bytes = bytes = g_malloc(request->size);
     answer = fill(&listing);

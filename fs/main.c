@@ -87,12 +87,16 @@ static NetSecret *lock_again(NetSecret *secret)
     return copy;
 }
 
+/* @given, or else what is ours in @usual; new. */
+static char *find_dir(const char *given, const char *usual)
+{
+    return given ? g_canonicalize_filename(given, NULL) : g_build_filename(usual, "mailfs", NULL);
+}
+
 static Cache *open_cache(const Program *program, GError **error)
 {
-    g_autofree char *dir = program->options->cache_dir
-                               ? g_canonicalize_filename(program->options->cache_dir, NULL)
-                               : g_build_filename(g_get_user_cache_dir(), "mailfs", NULL);
-    g_autofree char *state_dir = g_build_filename(g_get_user_state_dir(), "mailfs", NULL);
+    g_autofree char *dir = find_dir(program->options->cache_dir, g_get_user_cache_dir()),
+                    *state_dir = find_dir(program->options->state_dir, g_get_user_state_dir());
     CacheOptions options = {
         .dir = dir,
         .state_dir = state_dir,
@@ -141,6 +145,9 @@ static void on_started(const GError *error, gpointer data)
         .root = program->options->view,
         .names = program->options->names,
         .is_read_only = program->options->is_read_only,
+        .deletes = program->options->deletes,
+        .waits = program->options->waits,
+        .may_change_special = program->options->may_change_special,
         .allow_other = program->options->allow_other,
         .has_guard = program->options->has_guard,
         .is_debug = program->options->is_debug,

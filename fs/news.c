@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fs/news.c - what the cache tells, translated into what the kernel must forget. */
-#include "fs/views.h"
+#include "fs/changing.h"
 
 static guint64 dir_ino(Fs *fs, const FsBoxView *view, guint32 box)
 {
@@ -53,6 +53,11 @@ static void on_box_replaced(guint32 id, guint32 old_generation, gpointer data)
     on_listing_changed(id, fs);
 }
 
+void fs_forget_name(Fs *fs, guint32 box, const char *name)
+{
+    fs_notify_entry(fs->notifier, dir_ino(fs, fs_box_view(FS_KIND_BOX), box), name);
+}
+
 /* --- messages --- */
 
 static void forget_name(Fs *fs, const FsBoxView *view, guint32 box, guint32 generation, guint32 uid)
@@ -78,9 +83,12 @@ static void on_message_going(guint32 id, guint32 uid, gpointer data)
 {
     Fs *fs = data;
     guint32 generation = cache_box(fs->cache, id)->generation;
+    const char *backup = fs_aside_name(fs, generation, uid, NULL);
 
     if (!is_shown(fs, generation))
         return;
+    if (backup)
+        fs_forget_name(fs, id, backup);
     for (gsize i = 0; i < FS_N_BOX_VIEWS; i++) {
         forget_name(fs, &fs_box_views[i], id, generation, uid);
         forget_alias(fs, &fs_box_views[i], id, uid);
@@ -147,6 +155,74 @@ gboolean fs_is_resizing(Fs *fs, FsNode node)
     return FALSE;
 }
 
+/* --- changes --- */
+
+/* The name that it was given is looked up anew: it leads to something else now, or nowhere. */
+static void forget_given(Fs *fs, const CacheChange *change)
+{
+    if (change->name && change->kind < CACHE_CHANGE_CREATE)
+        fs_forget_name(fs, change->target, change->name);
+}
+
+static void on_change_settling(const CacheChange *change, gpointer data)
+{
+    forget_given(data, change);
+}
+
+/* Whether a caller waits for it, who will hear of it. */
+static gboolean is_waited_for(Fs *fs, guint32 change)
+{
+    for (const GList *link = fs->parked.head; link; link = link->next)
+        if (((const FsRequest *)link->data)->change == change)
+            return TRUE;
+    return FALSE;
+}
+
+static const char *const verbs[] = {
+    [CACHE_CHANGE_FLAGS] = "flag",   [CACHE_CHANGE_MOVE] = "move",
+    [CACHE_CHANGE_COPY] = "copy",    [CACHE_CHANGE_EXPUNGE] = "remove",
+    [CACHE_CHANGE_APPEND] = "write", [CACHE_CHANGE_CREATE] = "mkdir",
+    [CACHE_CHANGE_DELETE] = "rmdir", [CACHE_CHANGE_RENAME] = "rename",
+};
+
+/* "INBOX/u5.eml", or where it was to be. */
+static char *path_of(Fs *fs, const CacheChange *change)
+{
+    FsNode node = {.kind = FS_KIND_BOX, .number = change->box};
+    g_autofree char *dir = NULL;
+
+    if (change->uid)
+        node = (FsNode){FS_KIND_MESSAGE, change->generation, change->uid, 0};
+    if (change->uid || change->box)
+        return fs_node_path(fs, node);
+    node.number = change->target;
+    dir = fs_node_path(fs, node);
+    return g_strconcat(dir, "/", change->name, NULL);
+}
+
+static void on_change_refused(const CacheChange *change, const GError *error, gpointer data)
+{
+    Fs *fs = data;
+    g_autofree char *path = NULL, *text = NULL, *line = NULL;
+
+    forget_given(fs, change);
+    if (is_waited_for(fs, change->id))
+        return;
+    path = path_of(fs, change);
+    text = g_strdup_printf("%s %s: refused: %s", verbs[change->kind], path, error->message);
+    line = fs_one_line(text);
+    fs_failures_add(fs->failures, line);
+}
+
+/* The mode bits are others. */
+static void on_rights_changed(guint32 id, gpointer data)
+{
+    Fs *fs = data;
+
+    fs_notify_inode(fs->notifier, dir_ino(fs, fs_box_view(FS_KIND_BOX), id));
+    fs_notify_inode(fs->notifier, dir_ino(fs, fs_box_view(FS_KIND_UID_BOX), id));
+}
+
 const CacheNews fs_news = {
     .boxes_changed = on_boxes_changed,
     .message_going = on_message_going,
@@ -154,5 +230,8 @@ const CacheNews fs_news = {
     .listing_changed = on_listing_changed,
     .size_corrected = on_size_corrected,
     .part_corrected = on_part_corrected,
+    .change_settling = on_change_settling,
+    .change_refused = on_change_refused,
+    .rights_changed = on_rights_changed,
     .box_replaced = on_box_replaced,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fs/nodes.c - what nodes stand for: the views that there are, and what is where in them. */
-#include "fs/views.h"
+#include "fs/changing.h"
 
 const FsBoxView fs_box_views[FS_N_BOX_VIEWS] = {
     {FS_KIND_BOX, FS_KIND_MESSAGE, FS_NAME_FULL, FS_KIND_ALIAS, FS_NAME_SHORT, "mail"},
@@ -38,23 +38,50 @@ guint64 fs_ino(const Fs *fs, FsNode node)
     return is_root(fs, node) ? FUSE_ROOT_ID : fs_node_pack(node);
 }
 
+/* Where the message is now: the kernel may know it by where it was. */
+static FsNode forward(const Fs *fs, FsNode node)
+{
+    FsNode there = node;
+    const CacheChange *change;
+    CacheMessage message;
+    guint32 id;
+
+    if (!fs_node_is_message(node) || !cache_forward(fs->cache, &there.number, &there.uid, &id))
+        return node;
+    change = cache_change(fs->cache, id);
+    /* Until the server has taken it, what moves is where it was, but not what is replaced. */
+    if (fs_is_mail(node) && change &&
+        ((change->kind == CACHE_CHANGE_APPEND && !change->is_done) ||
+         !cache_get_message(fs->cache, there.number, there.uid, &message)))
+        return (FsNode){.kind = FS_KIND_NEW, .number = 1, .uid = id};
+    return there;
+}
+
 gboolean fs_node(const Fs *fs, guint64 ino, FsNode *ret_node)
 {
-    if (ino != FUSE_ROOT_ID)
-        return fs_node_unpack(ino, ret_node);
-    *ret_node = fs_root(fs);
+    FsNode node = fs_root(fs);
+
+    if (ino != FUSE_ROOT_ID && !fs_node_unpack(ino, &node))
+        return FALSE;
+    *ret_node = forward(fs, node);
     return TRUE;
 }
 
 gboolean fs_node_is_message(FsNode node)
 {
-    return node.uid != 0;
+    return node.uid != 0 && node.kind != FS_KIND_NEW && node.kind != FS_KIND_LOST_FILE;
 }
 
 const CacheBox *fs_node_box(Fs *fs, FsNode node)
 {
+    const CacheChange *change;
+
     if (fs_node_is_message(node))
         return cache_box_of_generation(fs->cache, node.number);
+    if (node.kind == FS_KIND_NEW) {
+        change = cache_change(fs->cache, node.uid);
+        return change ? cache_box(fs->cache, change->target) : NULL;
+    }
     return fs_box_view(node.kind) ? cache_box(fs->cache, node.number) : NULL;
 }
 
@@ -82,6 +109,10 @@ static char *view_path(const Fs *fs, FsNode node)
         return g_strdup(FS_CONTROL_NAME);
     if (node.kind == FS_KIND_STATUS)
         return g_strdup(FS_CONTROL_NAME "/" FS_STATUS_NAME);
+    if (node.kind == FS_KIND_LOST || node.kind == FS_KIND_LOST_FILE)
+        return g_strdup(FS_CONTROL_NAME "/" FS_LOST_NAME);
+    if (node.kind == FS_KIND_NEW)
+        view = fs_box_view(FS_KIND_BOX);
     if (!view)
         view = fs_box_view(FS_KIND_PARTS);
     return view->box == fs->options.root ? g_strdup("")
@@ -97,6 +128,13 @@ static void append_message(GString *path, FsNode node)
         g_string_append(path, fs_view(node.kind)->next ? "" : ".eml");
 }
 
+static void append_new(const Fs *fs, GString *path, FsNode node)
+{
+    const CacheChange *change = cache_change(fs->cache, node.uid);
+
+    g_string_append_printf(path, "/%s", change ? change->name : "(new)");
+}
+
 char *fs_node_path(Fs *fs, FsNode node)
 {
     g_autoptr(GString) path = g_string_new(NULL);
@@ -105,6 +143,10 @@ char *fs_node_path(Fs *fs, FsNode node)
 
     if (fs_node_is_message(node))
         append_message(path, node);
+    else if (node.kind == FS_KIND_NEW)
+        append_new(fs, path, node);
+    else if (node.kind == FS_KIND_LOST_FILE)
+        g_string_append_printf(path, "/%u", node.uid);
     for (; box && box->id != CACHE_ROOT; box = cache_box(fs->cache, box->parent)) {
         const char *name = fs_tree_name(fs->tree, box->id);
 

@@ -2,9 +2,9 @@
 /* fs/ops.c - what the kernel can ask, answered from the views. */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "fs/views.h"
+#include "fs/changing.h"
+#include "fs/writing.h"
 
 #define READAHEAD_MAX  (128 * 1024)
 #define BACKGROUND_MAX 512 /* requests that may wait without the kernel holding others back */
@@ -88,6 +88,8 @@ static void run_getattr(FsRequest *request)
 
     if (answer == CACHE_FOUND && waits_for_news(request, node))
         return;
+    /* What has moved keeps the number by which it is known. */
+    attr.st_ino = request->ino;
     if (answer == CACHE_FOUND)
         fs_answer_attr(request, &attr, fs_view(request->node.kind)->timeout);
     else
@@ -111,7 +113,10 @@ static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *f
 
 static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 {
-    fuse_reply_err(req, mask & W_OK ? EROFS : 0);
+    FsRequest *request = fs_request_new(req, "access", fs_run_access, ino, NULL);
+
+    request->flags = (unsigned)mask;
+    fs_request_run(request);
 }
 
 /* --- files --- */
@@ -120,12 +125,13 @@ static void run_open(FsRequest *request)
 {
     const FsView *view = fs_view(request->node.kind);
     struct fuse_file_info fi = request->fi;
+    gboolean is_writing = (fi.flags & O_ACCMODE) != O_RDONLY;
 
     if (!view->open) {
         fs_answer_error(request, EISDIR);
         return;
     }
-    if ((fi.flags & O_ACCMODE) != O_RDONLY) {
+    if (is_writing && !fs_is_writable(request->fs, request->node)) {
         fs_answer_error(request, EROFS);
         return;
     }
@@ -133,6 +139,10 @@ static void run_open(FsRequest *request)
      * the kernel, which looks again when it hears this. */
     if (fs_node_is_gone(request->fs, request->node)) {
         fs_answer_error(request, ESTALE);
+        return;
+    }
+    if (is_writing) {
+        fs_run_open_writing(request);
         return;
     }
     if (request->fs->options.is_read_only) {
@@ -150,22 +160,50 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     fs_request_start(req, "open", run_open, ino, NULL, 0, 0, fi);
 }
 
+/* Only what was opened to be written has a handle, and status. */
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     Fs *fs = fuse_req_userdata(req);
+    FsNode node;
 
+    if (fi->fh && fs_node(fs, ino, &node) && fs_is_mail(node)) {
+        fs_request_start(req, "release", fs_run_release, ino, NULL, 0, 0, fi);
+        return;
+    }
     g_hash_table_remove(fs->opened, GSIZE_TO_POINTER(fi->fh));
     fuse_reply_err(req, 0);
 }
 
+static void run_flush(FsRequest *request)
+{
+    if (fs_is_mail(request->node))
+        fs_run_flush(request);
+    else
+        fs_answer_error(request, 0);
+}
+
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    fuse_reply_err(req, ENOSYS);
+    const Fs *fs = fuse_req_userdata(req);
+
+    /* From now on the kernel closes without asking. */
+    if (fs->options.is_read_only)
+        fuse_reply_err(req, ENOSYS);
+    else
+        fs_request_start(req, "close", run_flush, ino, NULL, 0, 0, fi);
+}
+
+static void run_fsync(FsRequest *request)
+{
+    if (fs_is_mail(request->node))
+        fs_run_fsync(request);
+    else
+        fs_answer_error(request, 0);
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
-    fuse_reply_err(req, 0);
+    fs_request_start(req, "fsync", run_fsync, ino, NULL, 0, 0, fi);
 }
 
 /* Whether the guard keeps the reader from what would have to come over the network. */
@@ -310,68 +348,187 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
     fs_request_start(req, "listxattr", fs_run_listxattr, ino, NULL, size, 0, NULL);
 }
 
-/* --- what would change something: not in this mount --- */
-
-static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int which,
-                       struct fuse_file_info *fi)
+static void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
+    fs_request_start(req, "fsync", fs_run_fsyncdir, ino, NULL, 0, 0, fi);
+}
+
+/* --- what changes something --- */
+
+/* The request for it; NULL when that was answered, for in this mount nothing is changed. */
+static FsRequest *new_change(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
+                             fuse_ino_t ino, const char *name)
+{
+    const Fs *fs = fuse_req_userdata(req);
+
+    if (!fs->options.is_read_only)
+        return fs_request_new(req, verb, run, ino, name);
     fuse_reply_err(req, EROFS);
+    return NULL;
+}
+
+static void start_change(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
+                         fuse_ino_t ino, const char *name)
+{
+    FsRequest *request = new_change(req, verb, run, ino, name);
+
+    if (request)
+        fs_request_run(request);
+}
+
+/* What there is none of in mail. */
+static void run_refused(FsRequest *request)
+{
+    fs_answer_error(request, fs_is_writable(request->fs, request->node) ? EPERM : EROFS);
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
-    fuse_reply_err(req, EROFS);
-}
-
-static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-    fuse_reply_err(req, EROFS);
-}
-
-static void op_remove(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-    fuse_reply_err(req, EROFS);
+    start_change(req, "mknod", run_refused, parent, name);
 }
 
 static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
 {
-    fuse_reply_err(req, EROFS);
-}
-
-static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-                      const char *new_name, unsigned int flags)
-{
-    fuse_reply_err(req, EROFS);
+    start_change(req, "symlink", run_refused, parent, name);
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
 {
-    fuse_reply_err(req, EROFS);
+    start_change(req, "link", run_refused, new_parent, new_name);
 }
 
-static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-                      struct fuse_file_info *fi)
+static void run_unsupported(FsRequest *request)
 {
-    fuse_reply_err(req, EROFS);
-}
-
-/* Under -o ro the kernel opens without asking us, for writing too. */
-static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
-                     struct fuse_file_info *fi)
-{
-    fuse_reply_err(req, EROFS);
+    fs_answer_error(request, fs_is_writable(request->fs, request->node) ? EOPNOTSUPP : EROFS);
 }
 
 static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                          struct fuse_file_info *fi)
 {
-    fuse_reply_err(req, EROFS);
+    start_change(req, "fallocate", run_unsupported, ino, NULL);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    start_change(req, "mkdir", fs_run_mkdir, parent, name);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    start_change(req, "unlink", fs_run_unlink, parent, name);
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    start_change(req, "rmdir", fs_run_rmdir, parent, name);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                      const char *new_name, unsigned int flags)
+{
+    FsRequest *request = new_change(req, "rename", fs_run_rename, parent, name);
+
+    if (!request)
+        return;
+    request->to_ino = new_parent;
+    request->new_name = g_strdup(new_name);
+    request->flags = flags;
+    fs_request_run(request);
+}
+
+/* Whether the kernel has sent these bytes: libfuse does not look. */
+static gboolean were_sent(const Fs *fs, const char *bytes, gsize size)
+{
+    const char *message = fs->buffer.mem;
+
+    return bytes >= message && size <= fs->buffer.size &&
+           (gsize)(bytes - message) <= fs->buffer.size - size;
+}
+
+/* What is to be written; NULL when that was answered. */
+static FsRequest *new_write(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
+                            fuse_ino_t ino, const char *name, const char *bytes, gsize size)
+{
+    FsRequest *request = new_change(req, verb, run, ino, name);
+
+    if (!request)
+        return NULL;
+    if (!were_sent(request->fs, bytes, size)) {
+        fs_answer_error(request, EINVAL);
+        return NULL;
+    }
+    request->bytes = g_bytes_new(bytes, size);
+    return request;
 }
 
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
                         size_t size, int flags)
 {
-    fuse_reply_err(req, EROFS);
+    FsRequest *request = new_write(req, "setxattr", fs_run_change_xattr, ino, name, value, size);
+
+    if (!request)
+        return;
+    request->flags = (unsigned)flags;
+    fs_request_run(request);
+}
+
+static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+    start_change(req, "removexattr", fs_run_change_xattr, ino, name);
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int which,
+                       struct fuse_file_info *fi)
+{
+    FsRequest *request = new_change(req, "setattr", fs_run_setattr, ino, NULL);
+
+    if (!request)
+        return;
+    request->attr = *attr;
+    request->flags = (unsigned)which;
+    if (fi)
+        request->fi = *fi;
+    fs_request_run(request);
+}
+
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                      struct fuse_file_info *fi)
+{
+    FsRequest *request = new_change(req, "create", fs_run_create, parent, name);
+
+    if (!request)
+        return;
+    request->attr.st_mode = mode;
+    request->fi = *fi;
+    fs_request_run(request);
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
+                     struct fuse_file_info *fi)
+{
+    FsRequest *request = new_write(req, "write", fs_run_write, ino, NULL, bytes, size);
+
+    if (!request)
+        return;
+    request->offset = offset;
+    request->fi = *fi;
+    fs_request_run(request);
+}
+
+static void op_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t offset,
+                               struct fuse_file_info *from_fi, fuse_ino_t to, off_t to_offset,
+                               struct fuse_file_info *to_fi, size_t len, int flags)
+{
+    FsRequest *request = new_change(req, "copy", fs_run_copy_file_range, from, NULL);
+
+    if (!request)
+        return;
+    request->offset = offset;
+    request->to_ino = to;
+    request->to_offset = to_offset;
+    request->fi = *to_fi;
+    request->size = len;
+    fs_request_run(request);
 }
 
 const struct fuse_lowlevel_ops fs_ops = {
@@ -385,8 +542,8 @@ const struct fuse_lowlevel_ops fs_ops = {
     .access = op_access,
     .mknod = op_mknod,
     .mkdir = op_mkdir,
-    .unlink = op_remove,
-    .rmdir = op_remove,
+    .unlink = op_unlink,
+    .rmdir = op_rmdir,
     .symlink = op_symlink,
     .rename = op_rename,
     .link = op_link,
@@ -395,6 +552,7 @@ const struct fuse_lowlevel_ops fs_ops = {
     .flush = op_flush,
     .release = op_release,
     .fsync = op_fsync,
+    .fsyncdir = op_fsyncdir,
     .opendir = op_opendir,
     .readdir = op_readdir,
     .readdirplus = op_readdirplus,
@@ -402,8 +560,9 @@ const struct fuse_lowlevel_ops fs_ops = {
     .setxattr = op_setxattr,
     .getxattr = op_getxattr,
     .listxattr = op_listxattr,
-    .removexattr = op_remove,
+    .removexattr = op_removexattr,
     .create = op_create,
     .write = op_write,
     .fallocate = op_fallocate,
+    .copy_file_range = op_copy_file_range,
 };

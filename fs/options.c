@@ -33,12 +33,19 @@ const char options_usage[] =
     "  tls_fingerprint=HEX   trust the certificate with this SHA-256 sum, and no other\n"
     "  cache_dir=DIR         in place of $XDG_CACHE_HOME/mailfs\n"
     "  cache_size=SIZE       of cached messages on disk (2G)\n"
+    "  state_dir=DIR         in place of $XDG_STATE_HOME/mailfs\n"
     "  timeout=SECONDS       after which a call fails that the server does not answer (60)\n"
     "  names=dashed|spaced   how messages are called (dashed)\n"
     "  view=mail|text|parts|uid\n"
     "                        what the mount shows (mail); the others are in .mailfs\n"
     "  disable=CAPABILITY    do as if the server had it not; may be repeated\n"
     "  guard=on|off          keep thumbnailers and indexers from fetching all mail (on)\n"
+    "  delete=trash|expunge|mark\n"
+    "                        what rm does to a message (trash, where there is one, else mark)\n"
+    "  sync                  every call waits until the server has taken what it changed\n"
+    "  async                 no call waits for the server, but those for mailboxes\n"
+    "  special_use=keep|change\n"
+    "                        whether Sent, Trash and the like may be removed or renamed (keep)\n"
     "  allow_other           let root in as well; files stay readable for you alone\n"
     "  ro                    read-only\n"
     "\n"
@@ -118,6 +125,40 @@ static gboolean set_guard(Options *options, const char *value)
     return g_str_equal(value, "on") || g_str_equal(value, "off");
 }
 
+static gboolean set_delete(Options *options, const char *value)
+{
+    static const char *const words[] = {
+        [FS_DELETE_TRASH] = "trash",
+        [FS_DELETE_EXPUNGE] = "expunge",
+        [FS_DELETE_MARK] = "mark",
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
+        if (g_str_equal(words[i], value)) {
+            options->deletes = (FsDelete)i;
+            return TRUE;
+        }
+    return FALSE;
+}
+
+static gboolean set_sync(Options *options, const char *value)
+{
+    options->waits = FS_WAITS_ALWAYS;
+    return TRUE;
+}
+
+static gboolean set_async(Options *options, const char *value)
+{
+    options->waits = FS_WAITS_FOR_DISK;
+    return TRUE;
+}
+
+static gboolean set_special_use(Options *options, const char *value)
+{
+    options->may_change_special = g_str_equal(value, "change");
+    return g_str_equal(value, "change") || g_str_equal(value, "keep");
+}
+
 static gboolean set_allow_other(Options *options, const char *value)
 {
     return options->allow_other = TRUE;
@@ -148,12 +189,17 @@ static const Known known[] = {
     {"ca_file", "a file", TEXT(ca_file)},
     {"tls_fingerprint", "a SHA-256 sum in hex", TEXT(tls_fingerprint)},
     {"cache_dir", "a directory", TEXT(cache_dir)},
+    {"state_dir", "a directory", TEXT(state_dir)},
     {"cache_size", "a size of at least 1M, such as 500M or 2G", set_cache_size, 0},
     {"timeout", "a number of seconds from 1 to 3600", set_timeout, 0},
     {"names", "dashed or spaced", set_names, 0},
     {"view", "mail, text, parts or uid", set_view, 0},
     {"disable", "a capability", set_disable, 0},
     {"guard", "on or off", set_guard, 0},
+    {"delete", "trash, expunge or mark", set_delete, 0},
+    {"sync", NULL, set_sync, 0},
+    {"async", NULL, set_async, 0},
+    {"special_use", "keep or change", set_special_use, 0},
     {"allow_other", NULL, set_allow_other, 0},
     {"ro", NULL, set_read_only, 0},
     /* what mount(8) passes on from fstab, and mount.fuse3(8) adds */
@@ -393,6 +439,7 @@ void options_free(Options *options)
     g_free(options->ca_file);
     g_free(options->tls_fingerprint);
     g_free(options->cache_dir);
+    g_free(options->state_dir);
     g_ptr_array_unref(options->disabled);
     g_free(options);
 }

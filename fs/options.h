@@ -3,8 +3,7 @@
 #pragma once
 
 #include "cache/cache.h"
-#include "fs/inode.h"
-#include "fs/names.h"
+#include "fs/fs.h"
 
 typedef struct {
     gboolean is_foreground; /* -f, implied by -d */
@@ -14,13 +13,15 @@ typedef struct {
     char *source, *mountpoint;
     char *password_command, *password_file;
     char *ca_file, *tls_fingerprint;
-    char *cache_dir;
+    char *cache_dir, *state_dir;
     guint64 cache_size;
     guint timeout_s;
     FsKind view; /* that the mount shows: a kind of mailbox directory */
     FsNameStyle names;
     GPtrArray *disabled; /* capabilities, NULL-ended */
-    gboolean allow_other, is_read_only, has_guard;
+    FsDelete deletes;
+    FsWaits waits;
+    gboolean allow_other, is_read_only, has_guard, may_change_special;
 } Options;
 
 /* Reads the command line; fails with INVALID, and a text that names the option. */

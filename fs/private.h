@@ -12,6 +12,8 @@ typedef struct FsTree FsTree;
 typedef struct FsFailures FsFailures;
 typedef struct FsRequest FsRequest;
 typedef struct FsMaker FsMaker;
+typedef struct FsDrafts FsDrafts;
+typedef struct FsAsides FsAsides;
 
 struct Fs {
     Cache *cache;
@@ -25,6 +27,9 @@ struct Fs {
     FsMaker *maker;
     FsTree *tree;
     FsFailures *failures;
+    FsDrafts *drafts;
+    FsAsides *asides;
+    guint32 trash;       /* the \Trash mailbox as it was last found, or 0 */
     GHashTable *shown;   /* generations of which the kernel may know names */
     GHashTable *resized; /* files whose new size the kernel may not know: ino -> notifier's mark */
     GHashTable *sized;   /* inos of those that are listed unsized, whose size was told */
@@ -46,22 +51,38 @@ struct FsRequest {
     void (*run)(FsRequest *request);
     fuse_ino_t ino;
     FsNode node; /* @ino unpacked */
-    char *name;  /* of lookup and xattrs */
+    char *name;  /* of lookup and xattrs, of what is made, removed or renamed */
     gsize size;
     off_t offset;
-    struct fuse_file_info fi; /* of open, opendir and read */
+    struct fuse_file_info fi; /* of open, opendir, read and what is written (of a copy: of @to) */
     guint64 first_size;       /* of the file, when the read began */
+    fuse_ino_t to_ino;        /* of rename: the other directory; of a copy: the other file */
+    FsNode to;                /* the same, unpacked */
+    off_t to_offset;          /* of a copy */
+    char *new_name;           /* of rename */
+    unsigned flags;           /* of rename: RENAME_NOREPLACE and the like; of setattr: which; of
+                                 setxattr: XATTR_CREATE and the like; of access: what is asked */
+    struct stat attr;         /* of setattr; of create: the mode */
+    GBytes *bytes;            /* of write and setxattr */
+    guint32 change;           /* that it has made, and waits for */
+    guint32 until;            /* of fsync: the last change that it waits for */
 
     guint64 want;   /* set with CACHE_WAIT */
     GError *error;  /* set with CACHE_FAILED */
+    GError *missed; /* why the last want failed, with may_fail */
     guint64 ticket; /* while parked */
     guint n_runs;
-    gboolean may_fail;  /* runs again also when the want failed */
+    gboolean may_fail;  /* runs again also when the want failed; said by each run */
     guint again_source; /* while it waits for a moment */
     guint interrupt_source;
     GList link; /* in fs->parked */
 };
 
+/* A request whose other fields its maker fills in before it runs.  @name is copied, and may be
+ * NULL. */
+FsRequest *fs_request_new(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
+                          fuse_ino_t ino, const char *name);
+void fs_request_run(FsRequest *request);
 /* Makes the request and runs it.  @name is copied, @fi may be NULL. */
 void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
                       fuse_ino_t ino, const char *name, gsize size, off_t offset,
@@ -78,6 +99,10 @@ void fs_answer_bytes(FsRequest *request, gconstpointer bytes, gsize len);
 /* @slices: GBytes, one after the other. */
 void fs_answer_slices(FsRequest *request, const GPtrArray *slices);
 void fs_answer_open(FsRequest *request, const struct fuse_file_info *fi);
+void fs_answer_create(FsRequest *request, const struct fuse_entry_param *entry,
+                      const struct fuse_file_info *fi);
+/* That @len bytes were taken. */
+void fs_answer_written(FsRequest *request, gsize len);
 void fs_answer_statfs(FsRequest *request, const struct statvfs *st);
 void fs_answer_xattr_size(FsRequest *request, gsize size);
 void fs_answer_link(FsRequest *request, const char *target);
@@ -147,6 +172,8 @@ gboolean fs_notifier_has_told(const FsNotifier *notifier, guint mark);
 /* --- news.c: what the cache tells, translated for the notifier --- */
 
 extern const CacheNews fs_news;
+/* The kernel forgets @name in @box. */
+void fs_forget_name(Fs *fs, guint32 box, const char *name);
 /* Whether the kernel may still believe in an older size of the file. */
 gboolean fs_is_resizing(Fs *fs, FsNode node);
 

@@ -20,6 +20,9 @@ static void request_free(FsRequest *request)
     g_clear_handle_id(&request->again_source, g_source_remove);
     g_clear_handle_id(&request->interrupt_source, g_source_remove);
     g_clear_error(&request->error);
+    g_clear_error(&request->missed);
+    g_clear_pointer(&request->bytes, g_bytes_unref);
+    g_free(request->new_name);
     g_free(request->name);
     g_free(request);
 }
@@ -45,9 +48,8 @@ static void log_call(const FsRequest *request, int code)
     g_debug("%s%s%s", call, code ? ": " : "", code ? g_strerror(code) : "");
 }
 
-void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
-                      fuse_ino_t ino, const char *name, gsize size, off_t offset,
-                      const struct fuse_file_info *fi)
+FsRequest *fs_request_new(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
+                          fuse_ino_t ino, const char *name)
 {
     FsRequest *request = g_new0(FsRequest, 1);
 
@@ -57,18 +59,39 @@ void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *r
     request->run = run;
     request->ino = ino;
     request->name = g_strdup(name);
-    request->size = size;
-    request->offset = offset;
     request->first_size = G_MAXUINT64;
     request->link.data = request;
+    return request;
+}
+
+/* Each time anew: a message may have moved while the request was parked. */
+static void resolve_and_run(FsRequest *request)
+{
+    if (!fs_node(request->fs, request->ino, &request->node) ||
+        (request->to_ino && !fs_node(request->fs, request->to_ino, &request->to)))
+        fs_answer_error(request, ESTALE);
+    else
+        request->run(request);
+}
+
+void fs_request_run(FsRequest *request)
+{
+    if (fs_node(request->fs, request->ino, &request->node))
+        log_call(request, 0);
+    resolve_and_run(request);
+}
+
+void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *request),
+                      fuse_ino_t ino, const char *name, gsize size, off_t offset,
+                      const struct fuse_file_info *fi)
+{
+    FsRequest *request = fs_request_new(req, verb, run, ino, name);
+
+    request->size = size;
+    request->offset = offset;
     if (fi)
         request->fi = *fi;
-    if (!fs_node(request->fs, ino, &request->node)) {
-        fs_answer_error(request, ESTALE);
-        return;
-    }
-    log_call(request, 0);
-    run(request);
+    fs_request_run(request);
 }
 
 /* --- answers --- */
@@ -126,6 +149,17 @@ void fs_answer_open(FsRequest *request, const struct fuse_file_info *fi)
     answered(request, fuse_reply_open(request->req, fi));
 }
 
+void fs_answer_create(FsRequest *request, const struct fuse_entry_param *entry,
+                      const struct fuse_file_info *fi)
+{
+    answered(request, fuse_reply_create(request->req, entry, fi));
+}
+
+void fs_answer_written(FsRequest *request, gsize len)
+{
+    answered(request, fuse_reply_write(request->req, len));
+}
+
 void fs_answer_statfs(FsRequest *request, const struct statvfs *st)
 {
     answered(request, fuse_reply_statfs(request->req, st));
@@ -152,13 +186,18 @@ static void fail(FsRequest *request, const GError *error)
 static void on_wake(const GError *error, gpointer data)
 {
     FsRequest *request = data;
+    gboolean may_fail = request->may_fail;
 
     request->ticket = 0;
+    request->may_fail = FALSE;
     g_queue_unlink(&request->fs->parked, &request->link);
-    if (error && !request->may_fail)
+    if (error && !may_fail) {
         fail(request, error);
-    else
-        request->run(request);
+        return;
+    }
+    g_clear_error(&request->missed);
+    request->missed = error ? g_error_copy(error) : NULL;
+    resolve_and_run(request);
 }
 
 static gboolean on_interrupt_idle(gpointer data)
@@ -206,7 +245,7 @@ static gboolean on_again(gpointer data)
 
     request->again_source = 0;
     g_queue_unlink(&request->fs->parked, &request->link);
-    request->run(request);
+    resolve_and_run(request);
     return G_SOURCE_REMOVE;
 }
 

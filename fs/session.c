@@ -7,8 +7,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fs/changing.h"
 #include "fs/maker.h"
-#include "fs/private.h"
+#include "fs/writing.h"
 
 /* Requests taken in one turn; other sources get their turn after that. */
 #define TURN_MAX 64
@@ -89,6 +90,8 @@ Fs *fs_new(Cache *cache, const FsOptions *options, GError **error)
     }
     fs->tree = fs_tree_new(cache);
     fs->maker = fs_maker_new(cache);
+    fs->drafts = fs_drafts_new(fs);
+    fs->asides = fs_asides_new();
     return g_steal_pointer(&fs);
 }
 
@@ -144,6 +147,7 @@ void fs_free(Fs *fs)
     g_clear_handle_id(&fs->fd_source, g_source_remove);
     g_clear_handle_id(&fs->ended_source, g_source_remove);
     fs_requests_end(fs, ENODEV);
+    g_clear_pointer(&fs->drafts, fs_drafts_free);
     if (fs->notifier)
         fs_notifier_stop(fs->notifier);
     if (fs->is_mounted)
@@ -151,6 +155,7 @@ void fs_free(Fs *fs)
     fs_notifier_free(fs->notifier);
     if (fs->session)
         fuse_session_destroy(fs->session);
+    fs_asides_free(fs->asides);
     fs_maker_free(fs->maker);
     fs_tree_free(fs->tree);
     fs_failures_free(fs->failures);

@@ -27,6 +27,7 @@ GBytes *fs_status_text(Fs *fs)
         out, "cache: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " bytes, %u damaged blocks\n",
         figures.block_bytes, figures.block_bytes_max, figures.n_damaged);
     g_string_append_printf(out, "wanted from the server: %u\n", figures.n_wants);
+    g_string_append_printf(out, "changes not sent: %u\n", figures.n_changes);
     g_string_append_printf(out, "waiting calls: %u\n", fs->parked.length);
     g_string_append_printf(out, "refused by the guard: %u\n", fs->n_refused);
     g_string_append(out, "last failures:\n");

@@ -2,11 +2,15 @@
 /* fs/view-boxes.c - mailboxes as directories, in each of the views. */
 #include <string.h>
 
-#include "fs/views.h"
+#include "fs/changing.h"
+#include "fs/writing.h"
 
-/* Cookies of a mailbox's entries: its children by id, then its messages from the newest down. */
+/* Cookies of a mailbox's entries: its children by id, then its messages from the newest down, then
+ * what arrives and what is written, by number. */
 #define COOKIE_BOXES    ((guint64)1 << 32)
 #define COOKIE_MESSAGES ((guint64)2 << 32)
+#define COOKIE_ARRIVALS ((guint64)3 << 32)
+#define COOKIE_DRAFTS   ((guint64)4 << 32)
 
 /* --- names --- */
 
@@ -56,11 +60,15 @@ static CacheAnswer lookup_message(FsRequest *request, FsNode dir, FsKind kind, g
     CacheMessage message;
     CacheAnswer answer = cache_find_message(request->fs->cache, dir.number, uid, &message,
                                             &request->want, &request->error);
+    guint32 generation;
 
-    if (answer == CACHE_FOUND)
-        *ret_child = fs_show_message(request->fs, kind,
-                                     cache_box(request->fs->cache, dir.number)->generation, uid);
-    return answer;
+    if (answer != CACHE_FOUND)
+        return answer;
+    generation = cache_box(request->fs->cache, dir.number)->generation;
+    if (dir.kind == FS_KIND_BOX && fs_aside_name(request->fs, generation, uid, NULL))
+        return CACHE_ABSENT;
+    *ret_child = fs_show_message(request->fs, kind, generation, uid);
+    return CACHE_FOUND;
 }
 
 static CacheAnswer lookup_named(FsRequest *request, FsNode dir, const char *name, guint32 uid,
@@ -76,18 +84,12 @@ static CacheAnswer lookup_named(FsRequest *request, FsNode dir, const char *name
     return answer;
 }
 
-static CacheAnswer boxes_lookup(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
+/* By what the server told. */
+static CacheAnswer lookup_told(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
 {
     const FsBoxView *view = fs_box_view(dir.kind);
-    guint32 child, uid;
+    guint32 child = fs_tree_child(request->fs->tree, dir.number, name), uid;
 
-    if (request->ino == FUSE_ROOT_ID && g_str_equal(name, FS_CONTROL_NAME)) {
-        *ret_child = (FsNode){.kind = FS_KIND_CONTROL};
-        return CACHE_FOUND;
-    }
-    if (name[0] == '.')
-        return CACHE_ABSENT;
-    child = fs_tree_child(request->fs->tree, dir.number, name);
     if (child) {
         *ret_child = (FsNode){.kind = dir.kind, .number = child};
         return CACHE_FOUND;
@@ -97,6 +99,40 @@ static CacheAnswer boxes_lookup(FsRequest *request, FsNode dir, const char *name
     if (fs_names_parse(name, view->form, &uid))
         return lookup_named(request, dir, name, uid, ret_child);
     return CACHE_ABSENT;
+}
+
+/* By what was done here. */
+static CacheAnswer lookup_given(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
+{
+    Fs *fs = request->fs;
+    guint32 generation, uid, id;
+
+    if (fs_aside_lookup(fs, dir.number, name, &generation, &uid)) {
+        *ret_child = fs_show_message(fs, FS_KIND_MESSAGE, generation, uid);
+        return CACHE_FOUND;
+    }
+    if (fs_draft_find(fs, dir.number, name, ret_child))
+        return CACHE_FOUND;
+    id = cache_arrival_find(fs->cache, dir.number, name);
+    if (!id)
+        return CACHE_ABSENT;
+    *ret_child = (FsNode){.kind = FS_KIND_NEW, .number = 1, .uid = id};
+    return CACHE_FOUND;
+}
+
+static CacheAnswer boxes_lookup(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
+{
+    CacheAnswer answer = CACHE_ABSENT;
+
+    if (fs_ino(request->fs, dir) == FUSE_ROOT_ID && g_str_equal(name, FS_CONTROL_NAME)) {
+        *ret_child = (FsNode){.kind = FS_KIND_CONTROL};
+        return CACHE_FOUND;
+    }
+    if (name[0] != '.')
+        answer = lookup_told(request, dir, name, ret_child);
+    if (answer == CACHE_ABSENT && dir.kind == FS_KIND_BOX)
+        answer = lookup_given(request, dir, name, ret_child);
+    return answer;
 }
 
 /* --- listing --- */
@@ -126,6 +162,7 @@ static CacheAnswer next_message(FsRequest *request, FsNode dir, guint64 cookie, 
     CacheAnswer answer = CACHE_ABSENT;
     CacheMessage message;
     const CacheBox *box;
+    const char *backup;
 
     /* After UID 1 there is none; and "before 0" would mean: from the newest. */
     if (before != 1)
@@ -136,15 +173,59 @@ static CacheAnswer next_message(FsRequest *request, FsNode dir, guint64 cookie, 
     box = cache_box(request->fs->cache, dir.number);
     ret_entry->node = fs_show_message(request->fs, view->message, box->generation, message.uid);
     ret_entry->cookie = COOKIE_MESSAGES | (guint32)(0 - message.uid);
-    make_name(request->fs, view, box, &message, envelope, ret_entry->name);
+    backup = dir.kind == FS_KIND_BOX
+                 ? fs_aside_name(request->fs, box->generation, message.uid, NULL)
+                 : NULL;
+    if (backup)
+        g_strlcpy(ret_entry->name, backup, sizeof ret_entry->name);
+    else
+        make_name(request->fs, view, box, &message, envelope, ret_entry->name);
     return CACHE_FOUND;
+}
+
+static void set_new(FsEntry *entry, guint32 id, const char *name, guint64 cookie)
+{
+    entry->node = (FsNode){.kind = FS_KIND_NEW, .number = 1, .uid = id};
+    entry->cookie = cookie | id;
+    g_strlcpy(entry->name, name, sizeof entry->name);
+}
+
+static gboolean next_arrival(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
+{
+    guint32 after = cookie >= COOKIE_ARRIVALS ? (guint32)cookie : 0;
+    const CacheChange *change =
+        cookie < COOKIE_DRAFTS ? cache_arrival_next(request->fs->cache, dir.number, after) : NULL;
+
+    if (change)
+        set_new(ret_entry, change->id, change->name, COOKIE_ARRIVALS);
+    return change != NULL;
+}
+
+static gboolean next_draft(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
+{
+    guint32 after = cookie >= COOKIE_DRAFTS ? (guint32)cookie : 0, number;
+    const char *name;
+
+    if (!fs_draft_next(request->fs, dir.number, after, &number, &name))
+        return FALSE;
+    set_new(ret_entry, number, name, COOKIE_DRAFTS);
+    return TRUE;
 }
 
 static CacheAnswer boxes_next(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
 {
+    CacheAnswer answer = CACHE_ABSENT;
+
     if (next_child(request, dir, cookie, ret_entry))
         return CACHE_FOUND;
-    return next_message(request, dir, cookie, ret_entry);
+    if (cookie < COOKIE_ARRIVALS)
+        answer = next_message(request, dir, cookie, ret_entry);
+    if (answer != CACHE_ABSENT || dir.kind != FS_KIND_BOX)
+        return answer;
+    return next_arrival(request, dir, cookie, ret_entry) ||
+                   next_draft(request, dir, cookie, ret_entry)
+               ? CACHE_FOUND
+               : CACHE_ABSENT;
 }
 
 /* --- the directory itself --- */

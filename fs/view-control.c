@@ -19,9 +19,9 @@ static gboolean get_control(const Fs *fs, guint64 nth, FsNode *ret_node, const c
         *ret_name = view->name;
         return TRUE;
     }
-    *ret_node = (FsNode){.kind = FS_KIND_STATUS};
-    *ret_name = FS_STATUS_NAME;
-    return nth == 0;
+    *ret_node = (FsNode){.kind = nth == 0 ? FS_KIND_LOST : FS_KIND_STATUS};
+    *ret_name = nth == 0 ? FS_LOST_NAME : FS_STATUS_NAME;
+    return nth <= 1;
 }
 
 static CacheAnswer control_lookup(FsRequest *request, FsNode dir, const char *name,
@@ -58,7 +58,7 @@ static FsNode control_parent(Fs *fs, FsNode node)
 
 static CacheAnswer control_attr(FsRequest *request, FsNode node, struct stat *attr)
 {
-    attr->st_nlink = 2 + FS_N_BOX_VIEWS - 1;
+    attr->st_nlink = 2 + FS_N_BOX_VIEWS - 1 + 1;
     attr->st_mtime = attr->st_ctime = attr->st_atime = g_get_real_time() / G_USEC_PER_SEC;
     return CACHE_FOUND;
 }

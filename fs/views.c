@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "fs/changing.h"
+
 static const FsView *const views[FS_N_KINDS] = {
     [FS_KIND_BOX] = &fs_view_boxes,
     [FS_KIND_MESSAGE] = &fs_view_message,
@@ -17,6 +19,9 @@ static const FsView *const views[FS_N_KINDS] = {
     [FS_KIND_PARTS_BOX] = &fs_view_boxes,
     [FS_KIND_PARTS] = &fs_view_parts,
     [FS_KIND_PARTS_LINK] = &fs_view_parts_link,
+    [FS_KIND_NEW] = &fs_view_new,
+    [FS_KIND_LOST] = &fs_view_lost,
+    [FS_KIND_LOST_FILE] = &fs_view_lost_file,
     [FS_KIND_PART] = &fs_view_part,
     [FS_KIND_PART_DIR] = &fs_view_part_dir,
     [FS_KIND_PART_HEADER] = &fs_view_part_header,
@@ -28,6 +33,13 @@ const FsView *fs_view(FsKind kind)
     return views[kind];
 }
 
+static mode_t mode_of(Fs *fs, FsNode node)
+{
+    mode_t mode = fs_view(node.kind)->mode;
+
+    return fs_is_writable(fs, node) ? mode | S_IWUSR : mode;
+}
+
 CacheAnswer fs_attr(FsRequest *request, FsNode node, struct stat *attr)
 {
     const FsView *view = fs_view(node.kind);
@@ -35,7 +47,7 @@ CacheAnswer fs_attr(FsRequest *request, FsNode node, struct stat *attr)
 
     memset(attr, 0, sizeof *attr);
     attr->st_ino = fs_ino(request->fs, node);
-    attr->st_mode = view->mode;
+    attr->st_mode = mode_of(request->fs, node);
     attr->st_uid = request->fs->uid;
     attr->st_gid = request->fs->gid;
     attr->st_blksize = 4096;
@@ -70,7 +82,7 @@ static CacheAnswer fill(FsRequest *request, FsNode node, gboolean with_size,
 
     memset(entry, 0, sizeof *entry);
     entry->ino = entry->attr.st_ino = fs_ino(request->fs, node);
-    entry->attr.st_mode = view->mode;
+    entry->attr.st_mode = mode_of(request->fs, node);
     entry->entry_timeout = view->timeout;
     entry->attr_timeout = with_size ? view->timeout : 0;
     return with_size ? fs_attr(request, node, &entry->attr) : CACHE_FOUND;

@@ -84,8 +84,13 @@ extern const FsView fs_view_boxes;
 
 #define FS_CONTROL_NAME ".mailfs"
 #define FS_STATUS_NAME  "status"
+#define FS_LOST_NAME    "lost+found"
 
 extern const FsView fs_view_control, fs_view_status;
+
+/* --- view-new.c, view-lost.c --- */
+
+extern const FsView fs_view_new, fs_view_lost, fs_view_lost_file;
 
 /* --- view-message.c, view-text.c --- */
 

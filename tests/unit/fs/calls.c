@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/fs/calls.c - calls that change nothing: writing ones, statfs, xattrs, access. */
+/* tests/unit/fs/calls.c - what is refused, and calls that change nothing: statfs, xattrs, access.
+ */
 #include "mount.h"
 
 #include <errno.h>
@@ -14,7 +15,20 @@ typedef struct {
     char names[8];
 } Words;
 
-static void test_writing(Mount *mount, gconstpointer data)
+/* The answer to a call whose argument is all zeros, but for two names behind it. */
+static int code_of(Mount *mount, guint32 opcode, const char *path, gsize len)
+{
+    Words words = {.names = {0}};
+    guint64 ino = *path ? mount_ino(mount, path) : INO_ROOT;
+
+    memcpy((guint8 *)&words + len, "a\0b", 4);
+    g_test_message("opcode %u on %s", opcode, path);
+    return mount_call(mount, opcode, ino, &words, len + 4, NULL)->code;
+}
+
+static const FsOptions read_only = {.is_read_only = TRUE};
+
+static void test_read_only(Mount *mount, gconstpointer data)
 {
     static const struct {
         guint32 opcode;
@@ -33,33 +47,83 @@ static void test_writing(Mount *mount, gconstpointer data)
         {FUSE_LINK, "INBOX", sizeof(struct fuse_link_in)},
         {FUSE_WRITE, "INBOX/u2.eml", sizeof(struct fuse_write_in)},
         {FUSE_FALLOCATE, "INBOX/u2.eml", sizeof(struct fuse_fallocate_in)},
+        {FUSE_COPY_FILE_RANGE, "INBOX/u2.eml", sizeof(struct fuse_copy_file_range_in)},
         {FUSE_SETXATTR, "INBOX/u2.eml", FUSE_COMPAT_SETXATTR_IN_SIZE},
         {FUSE_REMOVEXATTR, "INBOX/u2.eml", 0},
         {FUSE_MKDIR, "", sizeof(struct fuse_mkdir_in)},
         {FUSE_UNLINK, ".mailfs", 0},
     };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        Words words = {.names = {0}};
-        guint64 ino = *rows[i].path ? mount_ino(mount, rows[i].path) : INO_ROOT;
-
-        memcpy((guint8 *)&words + rows[i].len, "a\0b", 4);
-        g_test_message("opcode %u", rows[i].opcode);
-        assert_code(mount_call(mount, rows[i].opcode, ino, &words, rows[i].len + 4, NULL), EROFS);
-    }
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        g_assert_cmpint(code_of(mount, rows[i].opcode, rows[i].path, rows[i].len), ==, EROFS);
 }
 
-static int access_code(Mount *mount, guint32 mask)
+/* What there is none of in a mailbox, and views that are made of messages. */
+static void test_not_for_mail(Mount *mount, gconstpointer data)
+{
+    static const struct {
+        guint32 opcode;
+        const char *path;
+        gsize len;
+        int code;
+    } rows[] = {
+        {FUSE_MKNOD, "INBOX", sizeof(struct fuse_mknod_in), EPERM},
+        {FUSE_SYMLINK, "INBOX", 0, EPERM},
+        {FUSE_FALLOCATE, "INBOX/u2.eml", sizeof(struct fuse_fallocate_in), EOPNOTSUPP},
+        {FUSE_LSEEK, "INBOX/u2.eml", sizeof(struct fuse_lseek_in), ENOSYS},
+        {FUSE_SYMLINK, ".mailfs/text/INBOX", 0, EROFS},
+        {FUSE_CREATE, ".mailfs/text/INBOX", sizeof(struct fuse_create_in), EROFS},
+        {FUSE_CREATE, ".mailfs", sizeof(struct fuse_create_in), EROFS},
+        {FUSE_SETATTR, ".mailfs/status", sizeof(struct fuse_setattr_in), EROFS},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        g_assert_cmpint(code_of(mount, rows[i].opcode, rows[i].path, rows[i].len), ==,
+                        rows[i].code);
+}
+
+/* So that file managers offer to delete instead. */
+static void test_trash_of_desktop(Mount *mount, gconstpointer data)
+{
+    static const char *const names[] = {".Trash", ".Trash-1000"};
+    const struct fuse_create_in arg = {.mode = 0600};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+        assert_code(mount_call(mount, FUSE_CREATE, INO_ROOT, &arg, sizeof arg, names[i]), EPERM);
+}
+
+static int access_code(Mount *mount, const char *path, guint32 mask)
 {
     const struct fuse_access_in arg = {.mask = mask};
 
-    return mount_call(mount, FUSE_ACCESS, mount_ino(mount, "INBOX"), &arg, sizeof arg, NULL)->code;
+    return mount_call(mount, FUSE_ACCESS, mount_ino(mount, path), &arg, sizeof arg, NULL)->code;
 }
 
 static void test_access(Mount *mount, gconstpointer data)
 {
-    g_assert_cmpint(access_code(mount, R_OK | X_OK), ==, 0);
-    g_assert_cmpint(access_code(mount, W_OK), ==, EROFS);
+    g_assert_cmpint(access_code(mount, "INBOX", R_OK | X_OK), ==, 0);
+    g_assert_cmpint(access_code(mount, "INBOX", W_OK), ==, 0);
+    g_assert_cmpint(access_code(mount, "INBOX/u2.eml", W_OK), ==, 0);
+    g_assert_cmpint(access_code(mount, ".mailfs/text/INBOX", W_OK), ==, EROFS);
+    g_assert_cmpint(access_code(mount, ".mailfs/status", W_OK), ==, EROFS);
+}
+
+static void test_access_to_read(Mount *mount, gconstpointer data)
+{
+    g_assert_cmpint(access_code(mount, "INBOX", R_OK | X_OK), ==, 0);
+    g_assert_cmpint(access_code(mount, "INBOX", W_OK), ==, EROFS);
+    g_assert_cmpuint(mount_getattr(mount, mount_ino(mount, "INBOX"))->mode & 07777, ==, 0500);
+    g_assert_cmpuint(mount_getattr(mount, mount_ino(mount, "INBOX/u2.eml"))->mode & 07777, ==,
+                     0400);
+}
+
+/* cp -a and rsync do so; it means nothing. */
+static void test_attributes_of_a_mailbox(Mount *mount, gconstpointer data)
+{
+    const struct fuse_setattr_in arg = {.valid = FATTR_MODE | FATTR_MTIME, .mode = 0755};
+    guint64 ino = mount_ino(mount, "INBOX");
+
+    assert_code(mount_call(mount, FUSE_SETATTR, ino, &arg, sizeof arg, NULL), 0);
 }
 
 static void test_fsync(Mount *mount, gconstpointer data)
@@ -234,8 +298,12 @@ static void test_listxattr(Mount *mount, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    mount_test("/writing/refused", NULL, test_writing);
+    mount_test("/writing/read-only", &read_only, test_read_only);
+    mount_test("/writing/not-for-mail", NULL, test_not_for_mail);
+    mount_test("/writing/desktop", NULL, test_trash_of_desktop);
     mount_test("/writing/access", NULL, test_access);
+    mount_test("/writing/access-to-read", &read_only, test_access_to_read);
+    mount_test("/writing/mailbox-attributes", NULL, test_attributes_of_a_mailbox);
     mount_test("/writing/fsync", NULL, test_fsync);
     mount_test("/statfs/quota", NULL, test_statfs);
     mount_test("/statfs/no-answer", NULL, test_statfs_without_an_answer);

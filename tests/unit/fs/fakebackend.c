@@ -8,6 +8,15 @@
 
 #define DATE 1771165800 /* 2026-02-15 14:30 */
 
+static const CacheRights all_rights = {
+    .may_insert = TRUE,
+    .may_remove = TRUE,
+    .may_create = TRUE,
+    .may_rename = TRUE,
+    .permanent = ~(MailFlags)0,
+    .may_invent = TRUE,
+};
+
 static void on_wants_changed(gpointer data)
 {
     FakeBackend *backend = data;
@@ -28,6 +37,8 @@ FakeBackend *fakebackend_new(Cache *cache)
     FakeBackend *backend = g_new0(FakeBackend, 1);
 
     backend->cache = cache;
+    backend->rights = all_rights;
+    backend->paths = g_ptr_array_new_with_free_func(g_free);
     backend->messages = g_hash_table_new_full(NULL, NULL, NULL, messages_free);
     cache_set_backend(cache, &callbacks, backend);
     cache_set_state(cache, CACHE_ONLINE, NULL);
@@ -38,6 +49,7 @@ void fakebackend_free(FakeBackend *backend)
 {
     cache_set_backend(backend->cache, NULL, NULL);
     g_hash_table_unref(backend->messages);
+    g_ptr_array_unref(backend->paths);
     g_free(backend);
 }
 
@@ -45,26 +57,38 @@ void fakebackend_free(FakeBackend *backend)
 
 static guint attributes_of(const char *path)
 {
+    if (g_str_equal(path, "Trash"))
+        return CACHE_BOX_TRASH;
     return g_str_equal(path, "Sent") ? CACHE_BOX_SENT : 0;
 }
 
-void fakebackend_set_boxes(FakeBackend *backend, const char *first, ...)
+static void put_boxes(FakeBackend *backend)
 {
     static const gboolean none_raw[16];
     g_autoptr(GPtrArray) split = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
     g_autoptr(GArray) boxes = g_array_new(FALSE, FALSE, sizeof(CacheBoxNews));
-    va_list paths;
 
-    va_start(paths, first);
-    for (const char *path = first; path; path = va_arg(paths, const char *)) {
+    for (guint i = 0; i < backend->paths->len; i++) {
+        const char *path = backend->paths->pdata[i];
         char **names = g_strsplit(path, "/", -1);
         CacheBoxNews box = {path, (const char *const *)names, none_raw, attributes_of(path)};
 
         g_ptr_array_add(split, names);
         g_array_append_val(boxes, box);
     }
-    va_end(paths);
     cache_put_boxes(backend->cache, (const CacheBoxNews *)(gpointer)boxes->data, boxes->len);
+}
+
+void fakebackend_set_boxes(FakeBackend *backend, const char *first, ...)
+{
+    va_list paths;
+
+    g_ptr_array_set_size(backend->paths, 0);
+    va_start(paths, first);
+    for (const char *path = first; path; path = va_arg(paths, const char *))
+        g_ptr_array_add(backend->paths, g_strdup(path));
+    va_end(paths);
+    put_boxes(backend);
 }
 
 static guint32 child_called(FakeBackend *backend, guint32 parent, const char *name)
@@ -396,9 +420,9 @@ void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
     case CACHE_WANT_BLOCK: put_block(backend, want); break;
     case CACHE_WANT_TREE: put_tree(backend, want); break;
     case CACHE_WANT_MEASURE: put_measures(backend, want); break;
-    case CACHE_WANT_RIGHTS:
+    case CACHE_WANT_RIGHTS: cache_put_rights(backend->cache, want->box, &backend->rights); break;
     case CACHE_WANT_SETTLED:
-    case CACHE_WANT_SYNCED:
+    case CACHE_WANT_SYNCED: /* the cache's own */
     case CACHE_WANT_PARSE:
     case CACHE_WANT_MADE: g_assert_not_reached(); /* the maker's */
     }
@@ -412,12 +436,24 @@ void fakebackend_fulfil(FakeBackend *backend, const CacheWant *want)
     cache_want_done(backend->cache, id, NULL);
 }
 
+/* The oldest that is for a backend, or NULL. */
+static const CacheWant *next_want(FakeBackend *backend)
+{
+    for (const GList *link = cache_wants(backend->cache)->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (want->kind != CACHE_WANT_SETTLED && want->kind != CACHE_WANT_SYNCED)
+            return want;
+    }
+    return NULL;
+}
+
 void fakebackend_fulfil_all(FakeBackend *backend)
 {
-    const GQueue *wants = cache_wants(backend->cache);
+    const CacheWant *want;
 
-    while (wants->head)
-        fakebackend_fulfil(backend, wants->head->data);
+    while ((want = next_want(backend)))
+        fakebackend_fulfil(backend, want);
 }
 
 void fakebackend_fail_all(FakeBackend *backend, MailError code, const char *text)
@@ -444,4 +480,173 @@ const CacheWant *fakebackend_find(FakeBackend *backend, CacheWantKind kind)
             return want;
     }
     return NULL;
+}
+
+/* --- changes --- */
+
+guint fakebackend_n_changes(FakeBackend *backend)
+{
+    return cache_changes(backend->cache)->length;
+}
+
+const CacheChange *fakebackend_change(FakeBackend *backend, CacheChangeKind kind)
+{
+    for (const GList *link = cache_changes(backend->cache)->head; link; link = link->next) {
+        const CacheChange *change = link->data;
+
+        if (change->kind == kind)
+            return change;
+    }
+    return NULL;
+}
+
+static guint32 next_uid(FakeBackend *backend, guint32 box)
+{
+    const GPtrArray *messages = messages_of(backend, box);
+
+    return messages->len ? ((const FakeMessage *)messages->pdata[messages->len - 1])->uid + 1 : 1;
+}
+
+/* One like @message (or, if NULL, any) comes to the target; its UID. */
+static guint32 bring(FakeBackend *backend, const CacheChange *change, const FakeMessage *message)
+{
+    guint32 uid = next_uid(backend, change->target);
+    FakeMessage *copy = fakebackend_add(backend, change->target, uid);
+    g_autoptr(MailSet) uids = set_of(uid);
+
+    if (message) {
+        *copy = *message;
+        copy->uid = uid;
+        if (copy->raw)
+            g_bytes_ref(copy->raw);
+    } else {
+        copy->raw = cache_change_data(backend->cache, change->id, NULL);
+        g_assert_nonnull(copy->raw);
+        copy->size = copy->size_told = g_bytes_get_size(copy->raw);
+        copy->flags = change->add;
+    }
+    if (cache_box(backend->cache, change->target)->generation)
+        cache_add_uids(backend->cache, change->target, uids);
+    return uid;
+}
+
+static void take_away(FakeBackend *backend, const CacheChange *change)
+{
+    FakeMessage *message =
+        change->uid ? fakebackend_message(backend, change->box, change->uid) : NULL;
+
+    if (message)
+        g_ptr_array_remove(messages_of(backend, change->box), message);
+}
+
+static char *path_below(FakeBackend *backend, guint32 parent, const char *name)
+{
+    const char *wire = cache_box(backend->cache, parent)->wire;
+
+    return parent == CACHE_ROOT ? g_strdup(name) : g_strconcat(wire, "/", name, NULL);
+}
+
+static void make_box(FakeBackend *backend, const CacheChange *change)
+{
+    g_ptr_array_add(backend->paths, path_below(backend, change->target, change->name));
+    put_boxes(backend);
+}
+
+static void rename_box(FakeBackend *backend, const CacheChange *change)
+{
+    g_autofree char *old = g_strdup(cache_box(backend->cache, change->box)->wire);
+    g_autofree char *path = path_below(backend, change->target, change->name);
+
+    for (guint i = 0; i < backend->paths->len; i++) {
+        char **at = (char **)&backend->paths->pdata[i];
+        gsize len = strlen(old);
+
+        if (g_str_has_prefix(*at, old) && (!(*at)[len] || (*at)[len] == '/')) {
+            g_autofree char *before = *at;
+
+            *at = g_strconcat(path, before + len, NULL);
+        }
+    }
+    cache_box_renamed(backend->cache, change->box, change->target, change->name, path);
+    put_boxes(backend);
+}
+
+static void remove_box(FakeBackend *backend, const CacheChange *change)
+{
+    const char *wire = cache_box(backend->cache, change->box)->wire;
+    guint nth;
+
+    g_assert_true(g_ptr_array_find_with_equal_func(backend->paths, wire, g_str_equal, &nth));
+    g_ptr_array_remove_index(backend->paths, nth);
+    put_boxes(backend);
+}
+
+/* On the server; the UID in the target. */
+static guint32 apply(FakeBackend *backend, const CacheChange *change)
+{
+    FakeMessage *message =
+        change->uid ? fakebackend_message(backend, change->box, change->uid) : NULL;
+    guint32 uid = 0;
+
+    switch (change->kind) {
+    case CACHE_CHANGE_FLAGS:
+        message->flags = (message->flags | change->add) & ~change->remove;
+        break;
+    case CACHE_CHANGE_COPY:
+    case CACHE_CHANGE_MOVE: uid = bring(backend, change, message); break;
+    case CACHE_CHANGE_APPEND: uid = bring(backend, change, NULL); break;
+    case CACHE_CHANGE_EXPUNGE: break;
+    case CACHE_CHANGE_CREATE: make_box(backend, change); break;
+    case CACHE_CHANGE_DELETE: remove_box(backend, change); break;
+    case CACHE_CHANGE_RENAME: rename_box(backend, change); break;
+    }
+    if (change->kind != CACHE_CHANGE_FLAGS && change->kind != CACHE_CHANGE_COPY)
+        take_away(backend, change);
+    return uid;
+}
+
+static void on_noted(const GError *error, gpointer data)
+{
+    *(gboolean *)data = TRUE;
+}
+
+/* As a backend must before it sends what brings a message. */
+static void note_sent(FakeBackend *backend, const CacheChange *change)
+{
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(guint32));
+    gboolean is_noted = FALSE;
+
+    g_array_append_val(ids, change->id);
+    cache_changes_note_sent(backend->cache, ids, 1, next_uid(backend, change->target), on_noted,
+                            &is_noted);
+    while (!is_noted)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+void fakebackend_do(FakeBackend *backend, const CacheChange *change)
+{
+    guint32 id = change->id;
+
+    cache_change_take(backend->cache, id);
+    if (change->target && change->kind < CACHE_CHANGE_CREATE)
+        note_sent(backend, change);
+    cache_change_done(backend->cache, id, apply(backend, cache_change(backend->cache, id)));
+}
+
+void fakebackend_do_all(FakeBackend *backend)
+{
+    const GQueue *changes = cache_changes(backend->cache);
+
+    while (changes->head)
+        fakebackend_do(backend, changes->head->data);
+}
+
+void fakebackend_refuse(FakeBackend *backend, MailError code, const char *text)
+{
+    const CacheChange *change = g_queue_peek_head((GQueue *)cache_changes(backend->cache));
+    g_autoptr(GError) error = g_error_new_literal(MAIL_ERROR, code, text);
+
+    g_assert_nonnull(change);
+    cache_change_take(backend->cache, change->id);
+    cache_change_refused(backend->cache, change->id, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/fs/fakebackend.h - a server and its backend in one: knows what mail there is, and
- * fulfils the wants of a real cache when, in which order and as well as the test says. */
+ * fulfils the wants of a real cache and does its changes when, in which order and as well as the
+ * test says. */
 #pragma once
 
 #include "cache/cache.h"
@@ -21,6 +22,8 @@ typedef struct {
     gboolean is_held; /* wants are left until the test fulfils them; else they are at once */
     gboolean is_lazy; /* a comparison of a mailbox does not tell the UIDs that are there */
     CacheQuota quota;
+    CacheRights rights;   /* in each mailbox; all at first */
+    GPtrArray *paths;     /* of the mailboxes */
     GHashTable *messages; /* box -> GPtrArray of FakeMessage, ascending */
 } FakeBackend;
 
@@ -28,7 +31,8 @@ typedef struct {
 FakeBackend *fakebackend_new(Cache *cache);
 void fakebackend_free(FakeBackend *backend);
 
-/* The mailboxes there are now: "INBOX", "Archive/2024", up to NULL.  One called Sent is \Sent. */
+/* The mailboxes there are now: "INBOX", "Archive/2024", up to NULL.  One called Sent is \Sent, and
+ * Trash is \Trash. */
 void fakebackend_set_boxes(FakeBackend *backend, const char *first, ...) G_GNUC_NULL_TERMINATED;
 /* Its id. */
 guint32 fakebackend_box(FakeBackend *backend, const char *path);
@@ -53,6 +57,17 @@ void fakebackend_fulfil_all(FakeBackend *backend);
 void fakebackend_fail_all(FakeBackend *backend, MailError code, const char *text);
 /* The connection is lost for that reason. */
 void fakebackend_go_offline(FakeBackend *backend, MailError code, const char *text);
+
+/* --- changes: each is left until the test says what becomes of it --- */
+
+/* How many are left. */
+guint fakebackend_n_changes(FakeBackend *backend);
+/* The oldest, of that kind; or NULL. */
+const CacheChange *fakebackend_change(FakeBackend *backend, CacheChangeKind kind);
+void fakebackend_do(FakeBackend *backend, const CacheChange *change);
+void fakebackend_do_all(FakeBackend *backend);
+/* The oldest. */
+void fakebackend_refuse(FakeBackend *backend, MailError code, const char *text);
 
 /* That @bytes are those of message @uid from @offset. */
 void fakebackend_check_bytes(guint32 uid, guint64 offset, const guint8 *bytes, gsize len);

@@ -7,7 +7,8 @@
 static gboolean has_uid(FsKind kind)
 {
     static const FsKind without[] = {FS_KIND_BOX,     FS_KIND_CONTROL,  FS_KIND_STATUS,
-                                     FS_KIND_UID_BOX, FS_KIND_TEXT_BOX, FS_KIND_PARTS_BOX};
+                                     FS_KIND_UID_BOX, FS_KIND_TEXT_BOX, FS_KIND_PARTS_BOX,
+                                     FS_KIND_LOST};
 
     for (gsize i = 0; i < G_N_ELEMENTS(without); i++)
         if (kind == without[i])

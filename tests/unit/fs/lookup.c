@@ -18,7 +18,7 @@ static void test_full_name(Mount *mount, gconstpointer data)
 
     g_assert_cmpuint(entry->attr.size, ==, 1002);
     g_assert_cmpuint(entry->attr.blocks, ==, 2);
-    g_assert_cmpuint(entry->attr.mode, ==, S_IFREG | 0400);
+    g_assert_cmpuint(entry->attr.mode, ==, S_IFREG | 0600);
     g_assert_cmpuint(entry->attr.mtime, ==, 1771165800);
     g_assert_cmpuint(entry->attr.nlink, ==, 1);
     g_assert_cmpuint(entry->attr.ino, ==, entry->nodeid);
@@ -104,7 +104,7 @@ static void test_mailbox(Mount *mount, gconstpointer data)
     const struct fuse_entry_out *archive = mount_lookup(mount, INO_ROOT, "Archive");
     const struct fuse_entry_out *year = mount_lookup(mount, archive->nodeid, "2024");
 
-    g_assert_cmpuint(archive->attr.mode, ==, S_IFDIR | 0500);
+    g_assert_cmpuint(archive->attr.mode, ==, S_IFDIR | 0700);
     g_assert_cmpuint(archive->attr.nlink, ==, 3);
     g_assert_cmpuint(year->attr.nlink, ==, 2);
     g_assert_cmpint(mount_lookup_code(mount, INO_ROOT, "2024"), ==, ENOENT);
@@ -147,7 +147,7 @@ static void test_control_lists(Mount *mount, gconstpointer data)
     g_autofree char *boxes = mount_list(mount, mount_ino(mount, ".mailfs/uid"));
     g_autofree char *messages = mount_list(mount, mount_ino(mount, ".mailfs/uid/INBOX"));
 
-    g_assert_cmpstr(control, ==, ". .. uid text parts status ");
+    g_assert_cmpstr(control, ==, ". .. uid text parts lost+found status ");
     g_assert_cmpstr(boxes, ==, ". .. INBOX Archive Sent ");
     g_assert_cmpstr(messages, ==, ". .. 3.eml 2.eml 1.eml ");
 }
@@ -230,7 +230,7 @@ static void test_root(Mount *mount, gconstpointer data)
     const struct fuse_attr *attr = mount_getattr(mount, INO_ROOT);
 
     g_assert_cmpuint(attr->ino, ==, INO_ROOT);
-    g_assert_cmpuint(attr->mode, ==, S_IFDIR | 0500);
+    g_assert_cmpuint(attr->mode, ==, S_IFDIR | 0700);
     g_assert_cmpuint(attr->nlink, ==, 5);
 }
 

@@ -220,6 +220,47 @@ const FakeAnswer *mount_open(Mount *mount, guint32 opcode, guint64 ino, guint32 
     return fakekernel_wait(mount->kernel, mount_send_open(mount, opcode, ino, flags));
 }
 
+static guint64 dir_ino(Mount *mount, const char *path)
+{
+    return *path ? mount_ino(mount, path) : INO_ROOT;
+}
+
+guint64 mount_send_rename(Mount *mount, const char *dir, const char *name, const char *to,
+                          const char *new_name, guint32 flags)
+{
+    const struct fuse_rename2_in in = {.newdir = dir_ino(mount, to), .flags = flags};
+    g_autoptr(GByteArray) arg = g_byte_array_new();
+
+    g_byte_array_append(arg, (const guint8 *)&in, sizeof in);
+    g_byte_array_append(arg, (const guint8 *)name, (guint)strlen(name) + 1);
+    return fakekernel_send(mount->kernel, FUSE_RENAME2, dir_ino(mount, dir), arg->data, arg->len,
+                           new_name);
+}
+
+int mount_rename(Mount *mount, const char *dir, const char *name, const char *to,
+                 const char *new_name)
+{
+    return fakekernel_wait(mount->kernel, mount_send_rename(mount, dir, name, to, new_name, 0))
+        ->code;
+}
+
+int mount_unlink(Mount *mount, const char *dir, const char *name)
+{
+    return mount_call(mount, FUSE_UNLINK, dir_ino(mount, dir), NULL, 0, name)->code;
+}
+
+guint64 mount_send_rmdir(Mount *mount, const char *dir, const char *name)
+{
+    return fakekernel_send(mount->kernel, FUSE_RMDIR, dir_ino(mount, dir), NULL, 0, name);
+}
+
+guint64 mount_send_mkdir(Mount *mount, const char *dir, const char *name)
+{
+    const struct fuse_mkdir_in arg = {.mode = 0700};
+
+    return fakekernel_send(mount->kernel, FUSE_MKDIR, dir_ino(mount, dir), &arg, sizeof arg, name);
+}
+
 /* --- directories --- */
 
 DirReader *dirreader_new(guint64 dir, guint32 opcode, guint32 size)

@@ -67,6 +67,15 @@ char *mount_read_text(Mount *mount, const char *path);
 guint64 mount_send_open(Mount *mount, guint32 opcode, guint64 ino, guint32 flags);
 const FakeAnswer *mount_open(Mount *mount, guint32 opcode, guint64 ino, guint32 flags);
 
+/* @dir and @to are paths; "" is the root. */
+guint64 mount_send_rename(Mount *mount, const char *dir, const char *name, const char *to,
+                          const char *new_name, guint32 flags);
+int mount_rename(Mount *mount, const char *dir, const char *name, const char *to,
+                 const char *new_name);
+int mount_unlink(Mount *mount, const char *dir, const char *name);
+guint64 mount_send_rmdir(Mount *mount, const char *dir, const char *name);
+guint64 mount_send_mkdir(Mount *mount, const char *dir, const char *name);
+
 /* --- directories --- */
 
 typedef struct {

@@ -39,6 +39,10 @@ static void test_defaults(void)
                    options->allow_other || options->is_read_only);
     g_assert_null(options->password_command);
     g_assert_null(options->cache_dir);
+    g_assert_null(options->state_dir);
+    g_assert_cmpint(options->deletes, ==, FS_DELETE_TRASH);
+    g_assert_cmpint(options->waits, ==, FS_WAITS_USUAL);
+    g_assert_false(options->may_change_special);
     g_assert_cmpuint(options->disabled->len, ==, 1);
 }
 
@@ -47,12 +51,16 @@ static void test_all_options(void)
     g_autoptr(Options) options = parse_with("-f -v -o 'password_command=echo a\\,b=c "
                                             "\\\\x,ca_file=/ca,tls_fingerprint=ab:cd,cache_dir=/c' "
                                             "-ocache_size=5m,timeout=7,names=spaced,disable=IDLE,"
-                                            "guard=off -o allow_other,ro,disable=QRESYNC");
+                                            "guard=off -o allow_other,ro,disable=QRESYNC "
+                                            "-ostate_dir=/s,delete=expunge,special_use=change");
 
     g_assert_cmpstr(options->password_command, ==, "echo a,b=c \\x");
     g_assert_cmpstr(options->ca_file, ==, "/ca");
     g_assert_cmpstr(options->tls_fingerprint, ==, "ab:cd");
     g_assert_cmpstr(options->cache_dir, ==, "/c");
+    g_assert_cmpstr(options->state_dir, ==, "/s");
+    g_assert_cmpint(options->deletes, ==, FS_DELETE_EXPUNGE);
+    g_assert_true(options->may_change_special);
     g_assert_cmpuint(options->cache_size, ==, 5 << 20);
     g_assert_cmpuint(options->timeout_s, ==, 7);
     g_assert_cmpint(options->names, ==, FS_NAMES_SPACED);
@@ -62,6 +70,26 @@ static void test_all_options(void)
     g_assert_true(options->is_foreground && options->is_verbose && options->allow_other &&
                   options->is_read_only);
     g_assert_false(options->has_guard || options->is_debug);
+}
+
+static void test_changes(void)
+{
+    static const struct {
+        const char *option;
+        FsDelete deletes;
+        FsWaits waits;
+    } rows[] = {
+        {"-odelete=expunge,delete=trash", FS_DELETE_TRASH, FS_WAITS_USUAL},
+        {"-odelete=mark,sync", FS_DELETE_MARK, FS_WAITS_ALWAYS},
+        {"-osync,async", FS_DELETE_TRASH, FS_WAITS_FOR_DISK}, /* the last one, as for mount(8) */
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Options) options = parse_with(rows[i].option);
+
+        g_assert_cmpint(options->deletes, ==, rows[i].deletes);
+        g_assert_cmpint(options->waits, ==, rows[i].waits);
+    }
 }
 
 static void test_cache_size(void)
@@ -161,6 +189,9 @@ static void test_errors(void)
         {"-o ro=1 a b", "the option \"ro\" takes no value"},
         {"-o names a b", "the option \"names\" needs a value: dashed or spaced"},
         {"-o names=x a b", "the option \"names\" needs dashed or spaced, not \"x\""},
+        {"-o delete=x a b", "the option \"delete\" needs trash, expunge or mark, not \"x\""},
+        {"-o special_use=yes a b", "the option \"special_use\" needs keep or change, not \"yes\""},
+        {"-o sync=1 a b", "the option \"sync\" takes no value"},
         {"-o guard=yes a b", "the option \"guard\" needs on or off, not \"yes\""},
         {"-o timeout=0 a b",
          "the option \"timeout\" needs a number of seconds from 1 to 3600, not \"0\""},
@@ -204,6 +235,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/options/defaults", test_defaults);
     g_test_add_func("/options/all", test_all_options);
+    g_test_add_func("/options/changes", test_changes);
     g_test_add_func("/options/cache-size", test_cache_size);
     g_test_add_func("/options/last-one-counts", test_last_one_counts);
     g_test_add_func("/options/letters", test_letters);

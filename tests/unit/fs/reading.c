@@ -346,8 +346,8 @@ static void test_open(Mount *mount, gconstpointer data)
     answer = mount_open(mount, FUSE_OPEN, status, O_RDONLY);
     g_assert_false(((const struct fuse_open_out *)(gconstpointer)answer->bytes)->open_flags &
                    FOPEN_KEEP_CACHE);
-    assert_code(mount_open(mount, FUSE_OPEN, message, O_WRONLY), EROFS);
-    assert_code(mount_open(mount, FUSE_OPEN, message, O_RDWR), EROFS);
+    assert_code(mount_open(mount, FUSE_OPEN, status, O_WRONLY), EROFS);
+    assert_code(mount_open(mount, FUSE_OPEN, status, O_RDWR), EROFS);
     assert_code(mount_open(mount, FUSE_OPEN, mount_ino(mount, "INBOX"), O_RDONLY), EISDIR);
     assert_code(mount_read(mount, mount_ino(mount, "INBOX"), 0, 4096), EISDIR);
 }
