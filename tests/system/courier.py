@@ -109,7 +109,8 @@ class Courier(Server):
 
     def _command(self) -> list:
         (self.folder / "run/courier/authdaemon/socket").unlink(missing_ok=True)  # is waited for
-        return [*self._leash("KILL"), "unshare", "--mount", "--propagation=slave", "--pid", "--fork", "--kill-child",
+        return [*self._leash("KILL"), "unshare", "--mount", "--propagation=slave", "--pid",
+                "--fork", "--kill-child",
                 "bash", "-c", INSIDE, "courier", self.unpacked, self.folder, str(self.port),
                 str(self.tls_port)]
 

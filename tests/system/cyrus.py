@@ -130,7 +130,8 @@ class Cyrus(Server):
         if os.geteuid() != 0:
             return self._leash()
         users = Users.here()
-        return [*self._leash(), "unshare", "--mount", "--propagation=slave", "sh", "-c", MOUNT_AND_RUN, "sh",
+        return [*self._leash(), "unshare", "--mount", "--propagation=slave", "sh", "-c",
+                MOUNT_AND_RUN, "sh",
                 self.unpacked, self._root, "setpriv", f"--reuid={users.mail}",
                 f"--regid={users.mail_group}", "--clear-groups", *self._leash()[1:]]
 

@@ -478,8 +478,7 @@ static void test_early_ok(void)
 
 static void play_unasked_go_ahead(Trial *trial, int fd)
 {
-    g_autofree char *tag = expect_append(trial, fd, "+");
-
+    g_free(expect_append(trial, fd, "+"));
     take(trial, fd, 0, BEGIN);
     say(fd, "+ go ahead");
     server_await_end(fd);
@@ -498,8 +497,7 @@ static void test_unasked_go_ahead(void)
 
 static void play_silence(Trial *trial, int fd)
 {
-    g_autofree char *tag = expect_append(trial, fd, "");
-
+    g_free(expect_append(trial, fd, ""));
     expect_end(fd);
 }
 
@@ -516,8 +514,7 @@ static void test_logout_amid(void)
 
 static void play_stop(Trial *trial, int fd)
 {
-    g_autofree char *tag = expect_append(trial, fd, "+");
-
+    g_free(expect_append(trial, fd, "+"));
     take(trial, fd, 0, BEGIN);
     await_go(trial);
 }
