@@ -25,8 +25,9 @@ typedef struct {
 struct ImapBatch {
     ImapTask task;
     guint32 box, generation;
-    GArray *changes; /* ImapMessageChange: after the search, of messages that are there */
-    GArray *targets; /* ImapTarget */
+    GArray *changes;        /* ImapMessageChange: after the search, of messages that are there */
+    GArray *targets;        /* ImapTarget */
+    gboolean may_be_behind; /* the mailbox was entered before: what came since may not be seen */
     MailSet *present, *probed;
     MailSet *strangers; /* other messages than the cache knows by these UIDs */
     GError *error;      /* why nothing is sent */

@@ -65,6 +65,22 @@ static void ask(ImapWorker *worker)
     imap_job_send(step, command);
 }
 
+static void on_refreshed(ImapWorker *worker, const GError *error)
+{
+    if (error)
+        end(worker, error);
+    else
+        ask(worker);
+}
+
+/* A session may not see what has come since its last command, nor in the one behind it as long as
+ * that is not answered. */
+static void refresh(ImapWorker *worker)
+{
+    imap_job_send(imap_step_new(worker, worker->task->confirm->box, on_refreshed),
+                  imap_worker_command(worker, "NOOP"));
+}
+
 static void on_entered(ImapWorker *worker, const GError *error)
 {
     const struct ImapConfirm *confirm = worker->task->confirm;
@@ -95,9 +111,9 @@ void imap_confirm_start(ImapWorker *worker, guint32 box, guint32 generation, con
     confirm->strangers = mail_set_new();
     confirm->then = then;
     worker->task->confirm = confirm;
-    if (imap_worker_has_selected(worker, box) && worker->entered == generation)
-        ask(worker);
-    else if (!imap_examine(worker, box, NULL, on_entered)) {
+    if (imap_worker_has_selected(worker, box) && worker->entered == generation) {
+        refresh(worker);
+    } else if (!imap_examine(worker, box, NULL, on_entered)) {
         error = g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such mailbox");
         end(worker, error);
     }

@@ -38,7 +38,8 @@ static gboolean enter(ImapBatch *batch)
 {
     ImapWorker *worker = batch->task.worker;
 
-    if (imap_worker_has_selected(worker, batch->box))
+    batch->may_be_behind = imap_worker_has_selected(worker, batch->box);
+    if (batch->may_be_behind)
         return TRUE;
     batch->n_steps++;
     if (imap_examine(worker, batch->box, NULL, on_entered))
@@ -50,10 +51,42 @@ static gboolean enter(ImapBatch *batch)
 
 /* --- presence --- */
 
+static void ask_presence(ImapBatch *batch);
+
+static void on_refreshed(ImapWorker *worker, const GError *error)
+{
+    if (!error)
+        ask_presence(batch_of(worker));
+    end_step(batch_of(worker), error);
+}
+
+/* A session may not see what has come since its last command, nor in the one behind it as long as
+ * that is not answered. */
+static void refresh(ImapBatch *batch)
+{
+    batch->may_be_behind = FALSE;
+    batch->n_steps++;
+    imap_job_send(imap_step_new(batch->task.worker, batch->box, on_refreshed),
+                  imap_worker_command(batch->task.worker, "NOOP"));
+}
+
+static gboolean lacks_some(const ImapBatch *batch, const MailSet *present)
+{
+    for (guint i = 0; i < batch->changes->len; i++)
+        if (!mail_set_contains(present, change_at(batch, i)->uid))
+            return TRUE;
+    return FALSE;
+}
+
 static void on_present(ImapWorker *worker, MailSet *uids, const GError *error)
 {
     ImapBatch *batch = batch_of(worker);
 
+    if (uids && batch->may_be_behind && lacks_some(batch, uids)) {
+        refresh(batch);
+        end_step(batch, NULL);
+        return;
+    }
     if (uids) {
         g_array_unref(batch->present);
         batch->present = g_array_ref(uids);
