@@ -147,6 +147,41 @@ void arrivals_forget(Cache *cache, Change *change)
 
 /* --- for fs/ --- */
 
+/* The change by which the message that @change has brought went on, or NULL. */
+static const Change *find_next(Cache *cache, const CacheChange *change)
+{
+    const CacheBox *target =
+        change->is_done && change->new_uid ? cache_box(cache, change->target) : NULL;
+    gint64 key = target ? message_key(target->generation, change->new_uid) : 0;
+
+    return target ? g_hash_table_lookup(cache->changes->arrivals->forward, &key) : NULL;
+}
+
+/* The last of the changes that lead on from @change. */
+static const CacheChange *find_last(Cache *cache, const CacheChange *change)
+{
+    const Change *next;
+
+    for (guint n = 0; n < CHAIN_MAX && (next = find_next(cache, change)); n++)
+        change = &next->pub;
+    return change;
+}
+
+/* Whether what has arrived in a mailbox is known to have gone on to another, or away. */
+static gboolean has_left(Cache *cache, const CacheChange *change)
+{
+    const CacheChange *last = find_last(cache, change);
+    Box *target = boxes_get(cache, last->target);
+
+    if (last->target != change->target)
+        return TRUE;
+    if (!last->is_done || !last->new_uid || !target || !target->pub.generation ||
+        target->uidvalidity != last->sent_uidvalidity)
+        return FALSE;
+    return (target->is_complete && !box_row(cache, target, last->new_uid)) ||
+           shades_hide(cache, target->pub.generation, last->new_uid);
+}
+
 guint32 cache_arrival_find(Cache *cache, guint32 box, const char *name)
 {
     g_autofree char *key = NULL;
@@ -156,7 +191,22 @@ guint32 cache_arrival_find(Cache *cache, guint32 box, const char *name)
         return 0;
     key = name_key(box, name);
     change = g_hash_table_lookup(cache->changes->arrivals->by_name, key);
-    return change ? change->pub.id : 0;
+    return change && !has_left(cache, &change->pub) ? change->pub.id : 0;
+}
+
+gboolean cache_arrival_rename(Cache *cache, guint32 id, const char *name, GError **error)
+{
+    Change *change = changes_get(cache, id);
+    char *old = change ? (char *)change->pub.name : NULL;
+
+    if (!change || !brings_file(&change->pub))
+        return TRUE;
+    remove_name(cache, change);
+    change->pub.name = g_strdup(name);
+    g_hash_table_insert(cache->changes->arrivals->by_name, name_key(change->pub.target, name),
+                        change);
+    g_free(old);
+    return change->pub.is_done || change_update(cache, change, error);
 }
 
 const CacheChange *cache_arrival_next(Cache *cache, guint32 box, guint32 after)
@@ -210,26 +260,6 @@ static CacheAnswer find_settled(Cache *cache, const CacheChange *change, guint32
     *ret_generation = cache_box(cache, change->target)->generation;
     *ret_uid = change->new_uid;
     return CACHE_FOUND;
-}
-
-/* The change by which the message that @change has brought went on, or NULL. */
-static const Change *find_next(Cache *cache, const CacheChange *change)
-{
-    const CacheBox *target =
-        change->is_done && change->new_uid ? cache_box(cache, change->target) : NULL;
-    gint64 key = target ? message_key(target->generation, change->new_uid) : 0;
-
-    return target ? g_hash_table_lookup(cache->changes->arrivals->forward, &key) : NULL;
-}
-
-/* The last of the changes that lead on from @change. */
-static const CacheChange *find_last(Cache *cache, const CacheChange *change)
-{
-    const Change *next;
-
-    for (guint n = 0; n < CHAIN_MAX && (next = find_next(cache, change)); n++)
-        change = &next->pub;
-    return change;
 }
 
 CacheAnswer cache_arrival_message(Cache *cache, guint32 id, guint32 *ret_generation,

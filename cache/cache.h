@@ -315,6 +315,8 @@ CacheAnswer cache_change_append(Cache *cache, guint32 id, guint32 target, const 
 /* The message, or mailbox's file, that was called @name in @box by a change: pending, or done and
  * still called so.  0: none. */
 guint32 cache_arrival_find(Cache *cache, guint32 box, const char *name);
+/* It is called @name there from now on.  LOCAL or NO_SPACE. */
+gboolean cache_arrival_rename(Cache *cache, guint32 id, const char *name, GError **error);
 /* The first pending change beyond @after that shows a file in @box, or NULL. */
 const CacheChange *cache_arrival_next(Cache *cache, guint32 box, guint32 after);
 /* @box is listed: from now on what has arrived there has its own name only.  Calls @gone for each

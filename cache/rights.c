@@ -105,6 +105,8 @@ CacheAnswer rights_check_flags(Cache *cache, guint32 box, MailFlags changed, gui
 
     if (answer != CACHE_FOUND)
         return answer;
+    if (!rights.permanent && !rights.may_invent)
+        return refuse(error, MAIL_ERROR_PERMISSION, "you may not change flags in the mailbox");
     refused = changed & ~rights.permanent;
     if (rights.may_invent)
         refused &= ~keywords;

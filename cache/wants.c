@@ -529,6 +529,10 @@ void cache_want_put_back(Cache *cache, guint64 id)
         want_free(cache, want);
         return;
     }
+    if (cache->state == CACHE_OFFLINE && want->pub.kind == CACHE_WANT_RIGHTS) {
+        cache_want_done(cache, id, NULL);
+        return;
+    }
     g_queue_unlink(queue_of(wants, &want->pub), &want->link);
     want->pub.is_taken = FALSE;
     insert_by_age(queue_of(wants, &want->pub), want);
@@ -580,8 +584,16 @@ static gboolean is_of_generation(const Want *want, guint32 number)
     return want->pub.generation == number;
 }
 
+static gboolean is_about_rights(const Want *want, guint32 number)
+{
+    return want->pub.kind == CACHE_WANT_RIGHTS;
+}
+
 void cache_wants_fail(Cache *cache, const GError *error)
 {
+    /* Where they cannot be asked for, what is known of them must do. */
+    if (cache->state == CACHE_OFFLINE)
+        fail_if(cache, &cache->wants->order, is_about_rights, 0, NULL);
     fail_if(cache, &cache->wants->order, is_any, 0, error);
 }
 

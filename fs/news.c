@@ -215,12 +215,21 @@ static void on_change_refused(const CacheChange *change, const GError *error, gp
 }
 
 /* The mode bits are others. */
+/* Mode bits say what may be done: of all that the kernel may know. */
 static void on_rights_changed(guint32 id, gpointer data)
 {
     Fs *fs = data;
+    const CacheBox *box = cache_box(fs->cache, id);
+    g_autoptr(MailSet) uids = is_shown(fs, box->generation) ? cache_dup_uids(fs->cache, id) : NULL;
 
     fs_notify_inode(fs->notifier, dir_ino(fs, fs_box_view(FS_KIND_BOX), id));
     fs_notify_inode(fs->notifier, dir_ino(fs, fs_box_view(FS_KIND_UID_BOX), id));
+    for (guint i = 0; uids && i < uids->len; i++)
+        for (guint64 uid = mail_set_range(uids, i)->first; uid <= mail_set_range(uids, i)->last;
+             uid++)
+            fs_notify_inode(fs->notifier, fs_ino(fs, (FsNode){.kind = FS_KIND_MESSAGE,
+                                                              .number = box->generation,
+                                                              .uid = (guint32)uid}));
 }
 
 const CacheNews fs_news = {

@@ -82,6 +82,15 @@ static void forget_if_other(FsRequest *request, guint32 generation, guint32 uid)
         fs_forget_name(request->fs, box->id, request->new_name);
 }
 
+/* What has only the name that a program gave it may be given another one. */
+static void rename_arrival(FsRequest *request, guint32 id)
+{
+    if (cache_arrival_rename(request->fs->cache, id, request->new_name, &request->error))
+        fs_answer_error(request, 0);
+    else
+        fs_conclude(request, CACHE_FAILED, EIO);
+}
+
 static void rename_within(FsRequest *request, FsNode node, guint32 generation, guint32 uid)
 {
     Fs *fs = request->fs;
@@ -92,6 +101,10 @@ static void rename_within(FsRequest *request, FsNode node, guint32 generation, g
     int code = compare_names(fs, old_name, request->new_name, &delta);
     CacheAnswer answer;
 
+    if (code && node.kind == FS_KIND_NEW && !fs_is_backup_name(request->new_name)) {
+        rename_arrival(request, node.uid);
+        return;
+    }
     if (code && fs_is_backup_name(request->new_name)) {
         fs_aside_add(fs, request->to.number, before, request->new_name, generation, uid);
         fs_answer_error(request, 0);
@@ -196,6 +209,42 @@ static void rename_message(FsRequest *request, FsNode node)
         rename_to(request, generation, uid);
 }
 
+/* A file that was written under another name takes the place of @there, as programs do that want
+ * readers to see the old one or the new: with its name and its flags. */
+static void replace(FsRequest *request, FsNode node, FsNode there)
+{
+    Cache *cache = request->fs->cache;
+    guint32 generation, uid, old_generation, old_uid;
+    CacheMessage old;
+    CacheAnswer answer = fs_find_message(request, node, &generation, &uid);
+
+    if (answer == CACHE_FOUND)
+        answer = fs_find_message(request, there, &old_generation, &old_uid);
+    if (answer == CACHE_FOUND && !cache_get_message(cache, old_generation, old_uid, &old))
+        answer = CACHE_ABSENT;
+    if (answer == CACHE_FOUND)
+        answer = cache_change_flags(cache, generation, uid, old.flags, 0, NULL, &request->want,
+                                    &request->error);
+    if (answer == CACHE_FOUND)
+        answer = cache_change_expunge(cache, old_generation, old_uid, &request->change,
+                                      &request->want, &request->error);
+    if (answer == CACHE_FOUND &&
+        !cache_arrival_rename(cache, node.uid, request->new_name, &request->error))
+        answer = CACHE_FAILED;
+    if (answer == CACHE_FOUND)
+        fs_answer_changed(request);
+    else
+        fs_conclude(request, answer, ENOENT);
+}
+
+/* Whether @there, which has the new name, is to make room for @node. */
+static gboolean is_replaced(const FsRequest *request, FsNode node, FsNode there)
+{
+    return node.kind == FS_KIND_NEW && fs_is_mail(there) &&
+           request->node.number == request->to.number && request->node.kind == FS_KIND_BOX &&
+           !(request->flags & RENAME_NOREPLACE);
+}
+
 /* Whether both are names of one file: then POSIX has rename() do nothing. */
 static gboolean are_same(FsNode a, FsNode b)
 {
@@ -219,6 +268,8 @@ static gboolean has_room(FsRequest *request, FsNode node, gboolean is_draft)
         fs_answer_error(request, EEXIST);
     else if (fs_is_directory(there) != fs_is_directory(node))
         fs_answer_error(request, fs_is_directory(there) ? EISDIR : ENOTDIR);
+    else if (!is_draft && is_replaced(request, node, there))
+        replace(request, node, there);
     else if (!is_draft)
         fs_answer_error(request, EEXIST);
     else

@@ -114,6 +114,15 @@ static CacheAnswer copy(FsRequest *request, FsDraft *draft, const Place *place)
                              place->box, place->name, draft->next, &request->want, &request->error);
 }
 
+/* What is closed and cannot be sent goes when it is released; what was to be renamed stays. */
+static void note_failure(const FsRequest *request, FsDraft *draft, const Place *place)
+{
+    if (place->name != draft->name)
+        return;
+    g_clear_error(&draft->error);
+    draft->error = g_error_copy(request->error);
+}
+
 static gboolean record(FsRequest *request, FsDraft *draft, Place *place)
 {
     CacheAnswer answer = find_replaced(request, draft, place);
@@ -124,6 +133,8 @@ static gboolean record(FsRequest *request, FsDraft *draft, Place *place)
     if (!go_on(request, answer) || (!is_copy && !prepare(request, draft)))
         return FALSE;
     answer = is_copy ? copy(request, draft, place) : append_or_replace(request, draft, place);
+    if (answer == CACHE_FAILED)
+        note_failure(request, draft, place);
     if (!go_on(request, answer))
         return FALSE;
     fs_draft_became(draft);

@@ -55,6 +55,7 @@ static void apply_letters(const char *letters, CacheRights *rights)
     rights->permanent &= allowed_flags(letters);
     rights->may_invent &= has_right(letters, 'w');
     rights->is_read_only &= !rights->may_insert;
+    rights->is_read_only |= !rights->may_insert && !rights->may_remove && !rights->permanent;
 }
 
 static CacheRights tell_rights(const ImapTold *told, const char *letters)
