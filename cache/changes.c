@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define RENEW_US G_USEC_PER_SEC
+
 /* --- life --- */
 
 static void change_free(gpointer data)
@@ -30,6 +32,8 @@ void changes_init(Cache *cache)
     cache->changes = changes;
     changes->dir_fd = -1;
     changes->by_id = g_hash_table_new_full(NULL, NULL, NULL, change_free);
+    changes->dropped = g_array_new(FALSE, FALSE, sizeof(guint32));
+    changes->stale = g_array_new(FALSE, FALSE, sizeof(ChangeStale));
     changes->refusals = g_hash_table_new_full(NULL, NULL, NULL, free_refusal);
     shades_init(cache);
     arrivals_init(cache);
@@ -40,11 +44,17 @@ void changes_free(Cache *cache)
 {
     struct Changes *changes = cache->changes;
 
+    g_clear_handle_id(&changes->gone_source, g_source_remove);
+    g_clear_pointer(&changes->gone, g_hash_table_unref);
     journal_close(changes->journal);
+    if (changes->journal)
+        changes_drop_stale(cache, TRUE);
     notes_free(cache);
     shades_free(cache);
     arrivals_free(cache);
     lost_free(cache);
+    g_array_unref(changes->dropped);
+    g_array_unref(changes->stale);
     g_hash_table_unref(changes->refusals);
     g_hash_table_unref(changes->by_id);
     if (changes->dir_fd >= 0)
@@ -84,6 +94,7 @@ Change *change_new(Cache *cache, CacheChangeKind kind, guint32 id, GError **erro
     change->pub.id = id;
     change->pub.kind = kind;
     change->pub.date = G_MININT64;
+    change->is_bound = TRUE;
     change->link.data = change;
     return change;
 }
@@ -146,6 +157,8 @@ void change_count(Cache *cache, Change *change)
 {
     g_hash_table_insert(cache->changes->by_id, GUINT_TO_POINTER(change->pub.id), change);
     g_queue_push_tail_link(&cache->changes->queue, &change->link);
+    if (!change->is_bound)
+        return;
     shades_add(cache, change, 1);
     arrivals_add(cache, change);
 }
@@ -267,23 +280,47 @@ void cache_change_put_back(Cache *cache, guint32 id)
 
 void cache_changes_renew(Cache *cache)
 {
+    gint64 now = g_get_monotonic_time();
+
+    if (now - cache->changes->renewed_us < RENEW_US)
+        return;
+    cache->changes->renewed_us = now;
     wants_renew(cache, CACHE_WANT_SETTLED);
+}
+
+/* What is not on record was not sent. */
+static void restore_sent(Cache *cache, const GArray *ids, const GArray *before)
+{
+    for (guint i = 0; i < before->len; i++) {
+        const CacheChange *old = &g_array_index(before, CacheChange, i);
+        Change *change = changes_get(cache, g_array_index(ids, guint32, i));
+
+        if (!change || !old->id)
+            continue;
+        change->pub.sent_uidvalidity = old->sent_uidvalidity;
+        change->pub.sent_uidnext = old->sent_uidnext;
+    }
 }
 
 gboolean changes_put_sent(Cache *cache, const GArray *ids, guint32 uidvalidity, guint32 uidnext,
                           GError **error)
 {
-    struct Changes *changes = cache->changes;
+    g_autoptr(GArray) before = g_array_new(FALSE, TRUE, sizeof(CacheChange));
+    gboolean is_put = TRUE;
 
-    for (guint i = 0; i < ids->len; i++) {
+    for (guint i = 0; i < ids->len && is_put; i++) {
         Change *change = changes_get(cache, g_array_index(ids, guint32, i));
+        CacheChange old = change && !change->pub.is_done ? change->pub : (CacheChange){0};
 
-        if (!change || change->pub.is_done)
+        g_array_append_val(before, old);
+        if (!old.id)
             continue;
         change->pub.sent_uidvalidity = uidvalidity;
         change->pub.sent_uidnext = uidnext;
-        if (!change_put(cache, change, error))
-            return FALSE;
+        is_put = change_put(cache, change, error);
     }
-    return journal_commit(changes->journal, error);
+    if (is_put && journal_commit(cache->changes->journal, error))
+        return TRUE;
+    restore_sent(cache, ids, before);
+    return FALSE;
 }

@@ -56,6 +56,7 @@ typedef struct {
     guint32 uidvalidity;
     guint64 n_written; /* the commit that has its record */
     GError *refusal;   /* why the server will not take it */
+    gboolean is_bound; /* its numbers are those of this index */
     GList link;        /* in changes->queue, until it is settled */
 } Change;
 
@@ -69,6 +70,11 @@ struct Changes {
     GHashTable *refusals; /* box -> GError, owned */
     GQueue notes;         /* Note: who waits until something is on the disk */
     guint note_source;
+    GArray *dropped;  /* guint32, ids of what an earlier run has left and nobody wants any more */
+    GArray *stale;    /* ChangeStale: whose data is not needed any more */
+    GHashTable *gone; /* generation -> MailSet that is to be removed at the end of the turn */
+    guint gone_source;
+    gint64 renewed_us; /* when who waits was last given more time */
     guint64 append_limit;
     struct Shades *shades;
     struct Arrivals *arrivals;
@@ -104,6 +110,15 @@ gboolean change_update(Cache *cache, Change *change, GError **error);
 void changes_generation_gone(Cache *cache, guint32 generation);
 /* The mailbox @id is no more. */
 void changes_box_gone(Cache *cache, guint32 id);
+/* Of an entry in changes->stale. */
+typedef struct {
+    guint32 id;
+    guint64 n_written; /* the commit that forgot its record */
+} ChangeStale;
+/* Removes data of changes that were done, as far as that is safe; @is_closed: the journal is. */
+void changes_drop_stale(Cache *cache, gboolean is_closed);
+/* Removes the messages that are gone. */
+void changes_flush_gone(Cache *cache);
 
 /* --- reload.c --- */
 
@@ -174,8 +189,9 @@ gboolean draft_size(Cache *cache, guint32 id, guint64 *ret_size, GError **error)
 void lost_init(Cache *cache);
 void lost_free(Cache *cache);
 void lost_load(Cache *cache);
-/* Moves the data of @id there. */
-void lost_add(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size);
+gboolean lost_has(Cache *cache, guint32 id);
+/* Moves the data of @id there; FALSE when that cannot be. */
+gboolean lost_add(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size);
 
 /* --- notes.c --- */
 

@@ -85,11 +85,16 @@ gboolean draft_read_file(Cache *cache, const char *folder, guint32 id, guint64 o
                          GPtrArray *ret_slices, GError **error)
 {
     int fd = draft_open_file(cache, folder, id, O_RDONLY, error);
-    g_autofree guint8 *bytes = fd >= 0 ? g_malloc(size) : NULL;
-    ssize_t n = fd >= 0 ? pread(fd, bytes, size, (off_t)offset) : -1;
+    g_autofree guint8 *bytes = NULL;
+    struct stat st;
+    ssize_t n;
 
     if (fd < 0)
         return FALSE;
+    if (fstat(fd, &st) == 0)
+        size = (guint64)st.st_size > offset ? MIN(size, (guint64)st.st_size - offset) : 0;
+    bytes = g_malloc(size);
+    n = pread(fd, bytes, size, (off_t)offset);
     if (n < 0)
         fail(error, "read", folder);
     else if (n > 0)
@@ -177,10 +182,13 @@ static void remove_draft(Cache *cache, guint32 id)
     draft_remove_file(cache, DRAFT_FOLDER, id);
 }
 
-/* Whoever wrote it was not told yet that it is safe. */
+/* Without a record whoever wrote it was not told yet that it is safe, or the server has it; or we
+ * died before it was moved to lost+found. */
 static void remove_data(Cache *cache, guint32 id)
 {
-    if (!cache_change(cache, id))
+    if (lost_has(cache, id))
+        draft_move_file(cache, DATA_FOLDER, LOST_FOLDER, id, NULL);
+    else if (!cache_change(cache, id))
         draft_remove_file(cache, DATA_FOLDER, id);
 }
 
@@ -188,20 +196,16 @@ static void find_data(Cache *cache, guint32 id)
 {
     guint64 size = 0;
 
-    journal_note_id(cache->changes->journal, id);
     if (!cache_change(cache, id) && draft_size(cache, id, &size, NULL))
         lost_add(cache, id, "found", "found without its record, which was damaged", size);
 }
 
-/* We died between moving a file to lost+found and recording that. */
-static void settle_lost(Cache *cache, guint32 id)
+/* One whose record is lost. */
+static void find_lost(Cache *cache, guint32 id)
 {
-    const CacheLost *lost = cache_lost_next(cache, id - 1);
     guint64 size = 0;
 
-    if (lost && lost->id == id)
-        return;
-    if (!draft_move_file(cache, LOST_FOLDER, DATA_FOLDER, id, NULL))
+    if (lost_has(cache, id) || !draft_move_file(cache, LOST_FOLDER, DATA_FOLDER, id, NULL))
         return;
     if (!cache_change(cache, id) && draft_size(cache, id, &size, NULL))
         lost_add(cache, id, "found", "found without its record", size);
@@ -209,7 +213,7 @@ static void settle_lost(Cache *cache, guint32 id)
 
 void drafts_sweep(Cache *cache, gboolean is_damaged)
 {
-    sweep(cache, LOST_FOLDER, settle_lost);
+    sweep(cache, LOST_FOLDER, find_lost);
     sweep(cache, DRAFT_FOLDER, remove_draft);
     sweep(cache, DATA_FOLDER, is_damaged ? find_data : remove_data);
 }

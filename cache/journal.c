@@ -78,6 +78,7 @@ struct Journal {
     Sync *sync; /* at work */
     int error;  /* of a sync that failed: nothing can be promised any more */
     guint commit_source;
+    GArray *deleted; /* guint32: since the last commit that succeeded */
     void (*synced)(gpointer data);
     gpointer data;
 };
@@ -124,20 +125,38 @@ static gboolean run(Journal *journal, sqlite3_stmt *statement, GError **error)
     return FALSE;
 }
 
+static void delete_again(Journal *journal)
+{
+    for (guint i = 0; i < journal->deleted->len; i++) {
+        sqlite3_stmt *delete = get(journal, DELETE_CHANGE);
+
+        sqlite3_bind_int64(delete, 1, g_array_index(journal->deleted, guint32, i));
+        run(journal, delete, NULL);
+    }
+}
+
+/* A transaction that failed, or that SQLite itself has rolled back, takes with it what nobody would
+ * do again: what was settled would come back at the next start. */
 static void begin(Journal *journal)
 {
-    if (sqlite3_get_autocommit(journal->db))
-        exec(journal, "BEGIN");
+    if (!sqlite3_get_autocommit(journal->db))
+        return;
+    exec(journal, "BEGIN");
+    delete_again(journal);
 }
 
 gboolean journal_commit(Journal *journal, GError **error)
 {
     g_clear_handle_id(&journal->commit_source, g_source_remove);
+    if (journal->deleted->len)
+        begin(journal);
     if (sqlite3_get_autocommit(journal->db))
         return TRUE;
     journal->n_written++;
-    if (exec(journal, "COMMIT"))
+    if (exec(journal, "COMMIT")) {
+        g_array_set_size(journal->deleted, 0);
         return TRUE;
+    }
     set_sql_error(journal, error);
     exec(journal, "ROLLBACK");
     return FALSE;
@@ -229,6 +248,7 @@ void journal_delete(Journal *journal, guint32 id)
     g_autoptr(GError) error = NULL;
 
     begin(journal);
+    g_array_append_val(journal->deleted, id);
     sqlite3_bind_int64(delete, 1, id);
     if (!run(journal, delete, &error))
         g_message("%s", error->message);
@@ -536,12 +556,14 @@ Journal *journal_open(const char *dir, GError **error)
 {
     Journal *journal = g_new0(Journal, 1);
 
+    journal->deleted = g_array_new(FALSE, FALSE, sizeof(guint32));
     journal->path = g_build_filename(dir, JOURNAL_FILE, NULL);
     if (try_open(journal) && sync_file(dir, ".") == 0)
         return journal;
     g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "open the journal %s: %s", journal->path,
                 journal->db ? sqlite3_errmsg(journal->db) : "out of memory");
     release(journal);
+    g_array_unref(journal->deleted);
     g_free(journal->path);
     g_free(journal);
     return NULL;
@@ -581,6 +603,7 @@ void journal_close(Journal *journal)
     /* The last connection copies the log as it closes. */
     exec(journal, "PRAGMA synchronous = FULL");
     release(journal);
+    g_array_unref(journal->deleted);
     g_free(journal->path);
     g_free(journal);
 }

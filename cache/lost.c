@@ -53,7 +53,7 @@ void lost_load(Cache *cache)
                         ((const CacheLost *)cache->changes->lost->entries->pdata[i])->id);
 }
 
-void lost_add(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size)
+gboolean lost_add(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size)
 {
     g_autoptr(GError) error = NULL;
     CacheLost lost = {
@@ -64,10 +64,22 @@ void lost_add(Cache *cache, guint32 id, const char *name, const char *reason, gu
         .time = g_get_real_time() / G_USEC_PER_SEC,
     };
 
-    if (!draft_move_file(cache, DATA_FOLDER, LOST_FOLDER, id, &error) ||
-        !journal_put_lost(cache->changes->journal, &lost, &error))
+    journal_note_id(cache->changes->journal, id);
+    if (!journal_put_lost(cache->changes->journal, &lost, &error) ||
+        !draft_move_file(cache, DATA_FOLDER, LOST_FOLDER, id, &error)) {
         g_message("put a message into lost+found: %s", error->message);
+        journal_delete_lost(cache->changes->journal, id);
+        return FALSE;
+    }
     insert(&lost, cache->changes->lost->entries);
+    return TRUE;
+}
+
+gboolean lost_has(Cache *cache, guint32 id)
+{
+    const CacheLost *lost = cache_lost_next(cache, id - 1);
+
+    return lost && lost->id == id;
 }
 
 const CacheLost *cache_lost_next(Cache *cache, guint32 after)

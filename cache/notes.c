@@ -69,6 +69,7 @@ static void on_synced(gpointer data)
     Cache *cache = data;
 
     call_later(cache);
+    changes_drop_stale(cache, FALSE);
     wants_end_own(cache, CACHE_WANT_SYNCED, 0, NULL);
 }
 

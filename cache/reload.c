@@ -15,112 +15,126 @@ static const Box *find_wire(Cache *cache, const char *wire)
     return NULL;
 }
 
-/* The mailbox that had the number @id, or else that has the name @wire now. */
-static guint32 bind_box(Cache *cache, guint32 id, const char *wire)
+/* The mailbox that the server calls @wire, for which @id was its number once; 0: it is not known. A
+ * number alone says nothing: those of an index that was lost may be given out again. */
+static guint32 find_box(Cache *cache, guint32 id, const char *wire)
 {
-    const CacheBox *known = cache_box(cache, id);
+    const CacheBox *known = id ? cache_box(cache, id) : NULL;
     const Box *named;
 
-    if (!id || (known && g_strcmp0(known->wire, wire) == 0))
+    if (known && g_strcmp0(known->wire, wire) == 0)
         return id;
     named = find_wire(cache, wire);
-    return named ? named->pub.id : id;
+    return named ? named->pub.id : 0;
 }
 
-static void load_change(const JournalRecord *record, gpointer data)
+static gboolean is_missing(guint32 id, guint32 found)
 {
-    Cache *cache = data;
-    Change *change = g_new0(Change, 1);
-
-    change->pub = record->change;
-    change->pub.name = g_strdup(record->change.name);
-    change->pub.add = change_parse_flags(cache, record->added);
-    change->pub.remove = change_parse_flags(cache, record->removed);
-    change->wire = g_strdup(record->wire);
-    change->target_wire = g_strdup(record->target_wire);
-    change->uidvalidity = record->uidvalidity;
-    change->link.data = change;
-    change->pub.box = bind_box(cache, change->pub.box, change->wire);
-    change->pub.target = bind_box(cache, change->pub.target, change->target_wire);
-    journal_note_id(cache->changes->journal, change->pub.id);
-    change_count(cache, change);
+    return id != CACHE_ROOT && found == CACHE_ROOT;
 }
 
-/* Whether the messages are those that the change was made of. */
-static gboolean has_message(Cache *cache, const Change *change)
+/* Whether the mailbox has the messages that the change was made of. */
+static gboolean has_messages(const Change *change, const Box *box)
 {
-    const Box *box = boxes_get(cache, change->pub.box);
-
-    return !change->pub.uid || (box && box->pub.generation == change->pub.generation);
+    return box->pub.generation && box->uidvalidity && box->uidvalidity == change->uidvalidity;
 }
 
-static gboolean has_target(Cache *cache, const Change *change)
+/* Takes the numbers that things have now, if all are known. */
+static void try_to_bind(Cache *cache, Change *change)
 {
-    return !change->target_wire || cache_box(cache, change->pub.target);
-}
+    guint32 id = find_box(cache, change->pub.box, change->wire);
+    guint32 target = find_box(cache, change->pub.target, change->target_wire);
+    const Box *box = boxes_get(cache, id);
 
-/* Its mailbox has another number now, or its messages have. */
-static void move_to(Cache *cache, Change *change, guint32 box, guint32 target, guint32 generation)
-{
-    shades_add(cache, change, -1);
-    arrivals_forget(cache, change);
-    change->pub.box = box;
+    if (is_missing(change->pub.box, id) || is_missing(change->pub.target, target))
+        return;
+    if (change->pub.uid && !box->pub.generation)
+        wants_suggest(cache, &(CacheWant){.kind = CACHE_WANT_SYNC, .box = id});
+    if (change->pub.uid && !has_messages(change, box))
+        return;
+    change->pub.box = id;
     change->pub.target = target;
-    change->pub.generation = generation;
+    change->pub.generation = change->pub.uid ? box->pub.generation : 0;
+    change->is_bound = TRUE;
+    change->pub.is_taken = FALSE;
     shades_add(cache, change, 1);
     arrivals_add(cache, change);
-}
-
-/* Whether the mailbox that the messages were in has others now. */
-static gboolean is_other(const Change *change, const Box *box)
-{
-    return change->pub.uid && box && box->pub.generation &&
-           box->pub.generation != change->pub.generation && box->uidvalidity != change->uidvalidity;
-}
-
-static void bind(Cache *cache, Change *change)
-{
-    guint32 id = bind_box(cache, change->pub.box, change->wire);
-    guint32 target = bind_box(cache, change->pub.target, change->target_wire);
-    const Box *box = boxes_get(cache, id);
-    guint32 known = box ? box->pub.generation : 0;
-
-    move_to(cache, change, id, target, known && change->pub.uid ? known : change->pub.generation);
-    if (change->pub.uid && box && !known)
-        wants_suggest(cache, &(CacheWant){.kind = CACHE_WANT_SYNC, .box = id});
-    /* As long as it is not known what it is of, it is nothing for the backend. */
-    change->pub.is_taken = !has_message(cache, change) || !has_target(cache, change);
 }
 
 /* Whether what it is of is known to be gone. */
 static gboolean is_lost(Cache *cache, const Change *change, gboolean are_all_known)
 {
-    const Box *box = boxes_get(cache, bind_box(cache, change->pub.box, change->wire));
-    guint32 target = bind_box(cache, change->pub.target, change->target_wire);
+    guint32 id = find_box(cache, change->pub.box, change->wire);
+    guint32 target = find_box(cache, change->pub.target, change->target_wire);
+    const Box *box = boxes_get(cache, id);
 
-    if (is_other(change, box))
+    if (change->pub.uid && box && box->pub.generation && !has_messages(change, box))
         return TRUE;
     return are_all_known &&
-           ((change->pub.uid && !box) || (change->target_wire && !cache_box(cache, target)));
+           (is_missing(change->pub.box, id) || is_missing(change->pub.target, target));
+}
+
+static Change *find_lost(Cache *cache, gboolean are_all_known)
+{
+    for (GList *link = cache->changes->queue.head; link; link = link->next) {
+        Change *change = link->data;
+
+        if (!change->is_bound && is_lost(cache, change, are_all_known))
+            return change;
+    }
+    return NULL;
 }
 
 void changes_bind(Cache *cache, gboolean are_all_known)
 {
-    for (GList *link = cache->changes->queue.head, *next; link; link = next) {
-        Change *change = link->data;
+    g_autoptr(GError) error =
+        g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "the mailbox is not there any more");
+    const Change *lost;
 
-        next = link->next;
-        if (has_message(cache, change) && has_target(cache, change))
-            continue;
-        if (is_lost(cache, change, are_all_known)) {
-            g_autoptr(GError) error =
-                g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "the mailbox is not there any more");
+    for (GList *link = cache->changes->queue.head; link; link = link->next)
+        if (!((Change *)link->data)->is_bound)
+            try_to_bind(cache, link->data);
+    while ((lost = find_lost(cache, are_all_known)))
+        cache_change_refused(cache, lost->pub.id, error);
+}
 
-            cache_change_refused(cache, change->pub.id, error);
-        } else {
-            bind(cache, change);
-        }
+static gboolean is_of_mailbox(const CacheChange *change)
+{
+    return change->kind >= CACHE_CHANGE_CREATE;
+}
+
+static void load_change(const JournalRecord *record, gpointer data)
+{
+    Cache *cache = data;
+    Change *change;
+
+    journal_note_id(cache->changes->journal, record->change.id);
+    /* Whoever asked for it was told that it failed. */
+    if (is_of_mailbox(&record->change) && !record->change.sent_uidnext) {
+        g_array_append_val(cache->changes->dropped, record->change.id);
+        return;
     }
+    change = g_new0(Change, 1);
+    change->pub = record->change;
+    change->pub.name = g_strdup(record->change.name);
+    change->pub.add = change_parse_flags(cache, record->added);
+    change->pub.remove = change_parse_flags(cache, record->removed);
+    change->pub.is_taken = TRUE; /* until it is bound */
+    change->wire = g_strdup(record->wire);
+    change->target_wire = g_strdup(record->target_wire);
+    change->uidvalidity = record->uidvalidity;
+    change->link.data = change;
+    change_count(cache, change);
+    try_to_bind(cache, change);
+}
+
+static void drop(Cache *cache)
+{
+    GArray *dropped = cache->changes->dropped;
+
+    for (guint i = 0; i < dropped->len; i++)
+        journal_delete(cache->changes->journal, g_array_index(dropped, guint32, i));
+    g_array_set_size(dropped, 0);
 }
 
 static gboolean open_journal(Cache *cache, gboolean *ret_is_damaged, GError **error)
@@ -176,6 +190,7 @@ gboolean changes_open(Cache *cache, const char *dir, GError **error)
         if (!renew_journal(cache, error))
             return FALSE;
     }
+    drop(cache);
     notes_init(cache);
     lost_load(cache);
     drafts_sweep(cache, is_damaged);

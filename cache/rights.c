@@ -2,6 +2,8 @@
 /* cache/rights.c - what may be done in mailboxes, as far as the server told since the start. */
 #include "cache/changes.h"
 
+#define KNOWN_US ((gint64)300 * G_USEC_PER_SEC) /* for which they are believed */
+
 static const CacheRights everything = {
     .may_insert = TRUE,
     .may_remove = TRUE,
@@ -18,6 +20,11 @@ void cache_known_rights(Cache *cache, guint32 id, CacheRights *ret_rights)
     *ret_rights = box && box->knows_rights ? box->rights : everything;
 }
 
+static gboolean are_known(const Box *box)
+{
+    return box->knows_rights && g_get_monotonic_time() - box->rights_us < KNOWN_US;
+}
+
 CacheAnswer cache_rights(Cache *cache, guint32 id, CacheRights *ret_rights, guint64 *ret_want,
                          GError **error)
 {
@@ -25,7 +32,7 @@ CacheAnswer cache_rights(Cache *cache, guint32 id, CacheRights *ret_rights, guin
 
     if (!box)
         return CACHE_ABSENT;
-    if (!box->knows_rights && cache->state != CACHE_OFFLINE &&
+    if (!are_known(box) && cache->state != CACHE_OFFLINE &&
         !(box->pub.attributes & CACHE_BOX_NOSELECT))
         return wants_answer(cache, &(CacheWant){.kind = CACHE_WANT_RIGHTS, .box = id}, ret_want,
                             error);
@@ -50,6 +57,7 @@ void cache_put_rights(Cache *cache, guint32 id, const CacheRights *rights)
         return;
     cache_known_rights(cache, id, &before);
     box->knows_rights = TRUE;
+    box->rights_us = g_get_monotonic_time();
     box->rights = *rights;
     if (cache->news && !is_equal(&before, rights))
         cache->news->rights_changed(id, cache->news_data);

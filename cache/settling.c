@@ -4,37 +4,41 @@
 
 #define SETTLED_MAX 100000 /* that are remembered */
 
-/* Its data goes only when there is no record of it any more: a file without a record is nothing, a
- * record without its file would be a message lost. */
-static void drop_data(Cache *cache, const Change *change)
-{
-    if (change->pub.kind != CACHE_CHANGE_APPEND || !journal_commit(cache->changes->journal, NULL))
-        return;
-    draft_remove_file(cache, DATA_FOLDER, change->pub.id);
-}
-
-/* Whether the data is to be kept where somebody can find it: whoever waits has it still. */
-static gboolean is_lost(Cache *cache, const Change *change)
-{
-    return change->pub.kind == CACHE_CHANGE_APPEND && change->refusal &&
-           !wants_is_waited_for(cache, CACHE_WANT_SETTLED, change->pub.id);
-}
-
-/* It counts no more, but is remembered. */
-static void end(Cache *cache, Change *change, const GError *error)
+/* Data goes when it is on the disk that there is no record of it any more: a file without a record
+ * is nothing, a record without its file would be a message lost. */
+void changes_drop_stale(Cache *cache, gboolean is_closed)
 {
     struct Changes *changes = cache->changes;
-    gboolean was_lost = is_lost(cache, change);
 
-    g_queue_unlink(&changes->queue, &change->link);
-    g_queue_push_tail_link(&changes->settled, &change->link);
+    for (guint i = changes->stale->len; i-- > 0;) {
+        const ChangeStale *stale = &g_array_index(changes->stale, ChangeStale, i);
+
+        if (!is_closed && stale->n_written > journal_n_synced(changes->journal))
+            continue;
+        draft_remove_file(cache, DATA_FOLDER, stale->id);
+        g_array_remove_index_fast(changes->stale, i);
+    }
+}
+
+/* Forgets the record of a change.  Data that the server refused goes to lost+found; where that
+ * cannot be, the record stays, and the change is tried again at the next start. */
+static void forget_record(Cache *cache, const Change *change, const GError *error)
+{
+    struct Changes *changes = cache->changes;
+    gboolean has_data = change->pub.kind == CACHE_CHANGE_APPEND;
+    ChangeStale stale = {.id = change->pub.id};
+
+    if (has_data && error &&
+        !lost_add(cache, change->pub.id, change->pub.name, error->message, change->pub.size))
+        return;
     journal_delete(changes->journal, change->pub.id);
-    if (was_lost)
-        lost_add(cache, change->pub.id, change->pub.name, error->message, change->pub.size);
-    else
-        drop_data(cache, change);
-    wants_end_own(cache, CACHE_WANT_SETTLED, change->pub.id, error);
-    cache_changes_renew(cache);
+    stale.n_written = journal_n_written(changes->journal) + 1;
+    if (has_data && !error)
+        g_array_append_val(changes->stale, stale);
+}
+
+static void forget_oldest(struct Changes *changes, Cache *cache)
+{
     while (changes->settled.length > SETTLED_MAX) {
         Change *oldest = changes->settled.head->data;
 
@@ -42,8 +46,23 @@ static void end(Cache *cache, Change *change, const GError *error)
         arrivals_forget(cache, oldest);
         g_hash_table_remove(changes->by_id, GUINT_TO_POINTER(oldest->pub.id));
     }
+}
+
+/* It counts no more, but is remembered. */
+static void end(Cache *cache, Change *change, const GError *error)
+{
+    struct Changes *changes = cache->changes;
+
+    g_queue_unlink(&changes->queue, &change->link);
+    g_queue_push_tail_link(&changes->settled, &change->link);
+    forget_record(cache, change, error);
+    wants_end_own(cache, CACHE_WANT_SETTLED, change->pub.id, error);
+    cache_changes_renew(cache);
+    forget_oldest(changes, cache);
     wants_tell_backend(cache);
 }
+
+/* --- done --- */
 
 static void add_unlisted(Cache *cache, const CacheChange *change)
 {
@@ -85,13 +104,50 @@ static void bring(Cache *cache, const CacheChange *change)
     shades_settle_came(cache, target->pub.generation, change->new_uid);
 }
 
+/* What is gone is not shown from now on; that it is removed is for the end of the turn: of
+ * thousands in a mailbox each would move all that are behind it. */
+void changes_flush_gone(Cache *cache)
+{
+    g_autoptr(GHashTable) gone = g_steal_pointer(&cache->changes->gone);
+    GHashTableIter iter;
+    gpointer generation, set;
+
+    g_clear_handle_id(&cache->changes->gone_source, g_source_remove);
+    if (!gone)
+        return;
+    g_hash_table_iter_init(&iter, gone);
+    while (g_hash_table_iter_next(&iter, &generation, &set)) {
+        const CacheBox *box = cache_box_of_generation(cache, GPOINTER_TO_UINT(generation));
+
+        if (box)
+            cache_put_gone(cache, box->id, set);
+    }
+}
+
+static gboolean on_gone(gpointer data)
+{
+    Cache *cache = data;
+
+    cache->changes->gone_source = 0;
+    changes_flush_gone(cache);
+    return G_SOURCE_REMOVE;
+}
+
 static void take_away(Cache *cache, const CacheChange *change)
 {
-    g_autoptr(MailSet) gone = mail_set_new();
+    struct Changes *changes = cache->changes;
+    gpointer generation = GUINT_TO_POINTER(change->generation);
+    MailSet *set;
 
-    mail_set_add(gone, change->uid, change->uid);
+    if (!changes->gone)
+        changes->gone = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
+    set = g_hash_table_lookup(changes->gone, generation);
+    if (!set)
+        g_hash_table_insert(changes->gone, generation, set = mail_set_new());
+    mail_set_add(set, change->uid, change->uid);
     shades_settle_gone(cache, change->generation, change->uid);
-    cache_put_gone(cache, change->box, gone);
+    if (!changes->gone_source)
+        changes->gone_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_gone, cache, NULL);
 }
 
 static void set_flags(Cache *cache, const CacheChange *change)
@@ -137,12 +193,48 @@ void cache_change_done(Cache *cache, guint32 id, guint32 new_uid)
     end(cache, change, NULL);
 }
 
+/* --- refused --- */
+
 static void note_refusal(Cache *cache, guint32 box, const GError *error)
 {
     GHashTable *refusals = cache->changes->refusals;
 
     if (box && !g_hash_table_contains(refusals, GUINT_TO_POINTER(box)))
         g_hash_table_insert(refusals, GUINT_TO_POINTER(box), g_error_copy(error));
+}
+
+/* Whether the message is gone for its user when that is done. */
+static gboolean removes(Cache *cache, const CacheChange *change)
+{
+    const CacheBox *target = cache_box(cache, change->target);
+
+    switch (change->kind) {
+    case CACHE_CHANGE_EXPUNGE: return TRUE;
+    case CACHE_CHANGE_FLAGS: return change->add & MAIL_FLAG_DELETED;
+    case CACHE_CHANGE_MOVE: return target && target->attributes & CACHE_BOX_TRASH;
+    default: return FALSE;
+    }
+}
+
+static const CacheChange *find_removal(Cache *cache, const Change *copy)
+{
+    for (GList *link = cache->changes->queue.head; link; link = link->next) {
+        const CacheChange *change = link->data;
+
+        if (change->id > copy->pub.id && change->generation == copy->pub.generation &&
+            change->uid == copy->pub.uid && !change->is_taken && removes(cache, change))
+            return change;
+    }
+    return NULL;
+}
+
+/* Whoever copied a message and then removed it has it nowhere, if there is no copy. */
+static void keep_original(Cache *cache, const Change *copy, const GError *error)
+{
+    const CacheChange *removal = find_removal(cache, copy);
+
+    if (removal)
+        cache_change_refused(cache, removal->id, error);
 }
 
 void cache_change_refused(Cache *cache, guint32 id, const GError *error)
@@ -159,37 +251,49 @@ void cache_change_refused(Cache *cache, guint32 id, const GError *error)
     if (cache->news)
         cache->news->change_refused(&change->pub, error, cache->news_data);
     shades_add(cache, change, -1);
-    note_refusal(cache, change->pub.box, error);
-    if (change->pub.target != change->pub.box)
+    /* Whoever waits for this one is told. */
+    if (!wants_is_waited_for(cache, CACHE_WANT_SETTLED, id)) {
+        note_refusal(cache, change->pub.box, error);
         note_refusal(cache, change->pub.target, error);
+    }
     arrivals_settle(cache, change, FALSE);
     changes_tell_listing(cache, change->pub.uid ? change->pub.box : 0);
     changes_tell_listing(cache, change->pub.target);
     end(cache, change, error);
+    if (change->pub.kind == CACHE_CHANGE_COPY)
+        keep_original(cache, change, error);
 }
 
 /* --- what is not there any more --- */
 
+static const CacheChange *find_if(Cache *cache,
+                                  gboolean (*matches)(const CacheChange *change, guint32 number),
+                                  guint32 number)
+{
+    for (GList *link = cache->changes->queue.head; link; link = link->next)
+        if (matches(link->data, number))
+            return link->data;
+    return NULL;
+}
+
+/* With one, others may be refused. */
 static void refuse_if(Cache *cache, gboolean (*matches)(const CacheChange *change, guint32 number),
                       guint32 number, const GError *error)
 {
-    for (GList *link = cache->changes->queue.head, *next; link; link = next) {
-        const CacheChange *change = link->data;
+    const CacheChange *change;
 
-        next = link->next;
-        if (matches(change, number))
-            cache_change_refused(cache, change->id, error);
-    }
+    while ((change = find_if(cache, matches, number)))
+        cache_change_refused(cache, change->id, error);
 }
 
 static gboolean is_of_generation(const CacheChange *change, guint32 number)
 {
-    return change->generation == number;
+    return ((const Change *)change)->is_bound && change->generation == number;
 }
 
 static gboolean is_of_box(const CacheChange *change, guint32 number)
 {
-    return change->kind != CACHE_CHANGE_DELETE &&
+    return ((const Change *)change)->is_bound && change->kind != CACHE_CHANGE_DELETE &&
            (change->box == number || (change->target == number && number != CACHE_ROOT));
 }
 

@@ -54,6 +54,7 @@ void box_begin_anew(Cache *cache, Box *box)
         box_forget_messages(cache, box);
     }
     g_clear_pointer(&box->rows, g_array_unref);
+    box->knows_rights = FALSE;
     forget_state(cache, box);
     box_set_generation(cache, box, cache_new_number(cache));
     if (!box->pub.generation)
@@ -169,13 +170,28 @@ static guint keep_rows(GArray *rows, const GArray *old, guint at, guint64 uid)
     return at;
 }
 
+/* One message that is newer than all others. */
+static gboolean add_behind(Cache *cache, Box *box, GArray *rows, const MailSet *uids)
+{
+    CacheMessage row = {.uid = uids->len ? mail_set_range(uids, 0)->first : 0};
+
+    if (mail_set_count(uids) != 1 || shades_is_gone(cache, box->pub.generation, row.uid) ||
+        (rows->len && g_array_index(rows, CacheMessage, rows->len - 1).uid >= row.uid))
+        return FALSE;
+    g_array_append_val(rows, row);
+    box->n_unlisted++;
+    box_dirty(cache, box);
+    box_messages_changed(cache, box);
+    return TRUE;
+}
+
 void cache_add_uids(Cache *cache, guint32 id, const MailSet *uids)
 {
     Box *box = boxes_get(cache, id);
     GArray *old = box && box->pub.generation ? box_rows(cache, box) : NULL, *rows;
     guint at = 0;
 
-    if (!old)
+    if (!old || add_behind(cache, box, old, uids))
         return;
     rows = g_array_sized_new(FALSE, FALSE, sizeof(CacheMessage), old->len);
     for (guint nth = 0; nth < uids->len; nth++) {

@@ -621,8 +621,14 @@ static void end_own(Cache *cache, const GQueue *queue, CacheWantKind kind, guint
 
 void wants_end_own(Cache *cache, CacheWantKind kind, guint32 uid, const GError *error)
 {
-    end_own(cache, &cache->wants->order, kind, uid, error);
-    end_own(cache, &cache->wants->taken, kind, uid, error);
+    const Want *want = uid ? want_find(cache, &(CacheWant){.kind = kind, .uid = uid}) : NULL;
+
+    if (want) {
+        cache_want_done(cache, want->pub.id, error);
+    } else if (!uid) {
+        end_own(cache, &cache->wants->order, kind, uid, error);
+        end_own(cache, &cache->wants->taken, kind, uid, error);
+    }
 }
 
 gboolean wants_is_waited_for(Cache *cache, CacheWantKind kind, guint32 uid)

@@ -474,6 +474,11 @@ static guint32 append(Fixture *fixture, const Boxes *boxes, const char *name)
     return id;
 }
 
+static char *state_path(const Fixture *fixture, const char *name)
+{
+    return g_build_filename(fixture->options.state_dir, "imap.me@example.org.993", name, NULL);
+}
+
 static void test_append(Fixture *fixture, gconstpointer data)
 {
     Boxes boxes = put_boxes(fixture, 3);
@@ -495,8 +500,73 @@ static void test_append(Fixture *fixture, gconstpointer data)
     g_assert_cmpmem(g_bytes_get_data(read, NULL), g_bytes_get_size(read), "hello", 5);
     note_sent(fixture, id, 9, 3);
     cache_change_done(fixture->cache, id, 3);
+    fixture_reopen(fixture);
     g_assert_null(cache_change_data(fixture->cache, id, NULL));
     g_assert_null(cache_lost_next(fixture->cache, 0));
+}
+
+/* Numbers of another index are given out again: what counts is the name. */
+static void test_survives_the_numbers(Fixture *fixture, gconstpointer data)
+{
+    Boxes boxes = put_boxes(fixture, 3);
+    guint32 id = append(fixture, &boxes, "new.eml"), archive;
+
+    fixture_close(fixture);
+    remove_file(fixture, "index.sqlite");
+    remove_file(fixture, "index.sqlite-wal");
+    remove_file(fixture, "numbers");
+    fixture_open(fixture);
+    fixture_put_boxes(fixture, "Work", "Drafts", "Sent", "INBOX", "Archive", NULL);
+    archive = fixture_find_box(fixture, "Archive");
+    g_assert_cmpuint(archive, !=, boxes.archive);
+    g_assert_nonnull(cache_box(fixture->cache, boxes.archive));
+    g_assert_cmpuint(cache_change(fixture->cache, id)->target, ==, archive);
+    g_assert_cmpuint(cache_arrival_find(fixture->cache, archive, "new.eml"), ==, id);
+    g_assert_cmpuint(cache_arrival_find(fixture->cache, boxes.archive, "new.eml"), ==, 0);
+    /* Where there is none of that name any more, nothing is lost. */
+    fixture_put_boxes(fixture, "Work", "Drafts", "Sent", "INBOX", NULL);
+    g_assert_cmpuint(cache_lost_next(fixture->cache, 0)->id, ==, id);
+}
+
+/* What cannot be put there stays in the journal. */
+static void test_lost_and_found_is_closed(Fixture *fixture, gconstpointer data)
+{
+    Boxes boxes = put_boxes(fixture, 3);
+    g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_QUOTA, "full");
+    g_autofree char *folder = state_path(fixture, "lost+found");
+    g_autoptr(GBytes) bytes = NULL;
+    guint32 id = append(fixture, &boxes, "new.eml");
+
+    g_assert_cmpint(rmdir(folder), ==, 0);
+    cache_change_refused(fixture->cache, id, error);
+    g_assert_null(cache_lost_next(fixture->cache, 0));
+    fixture_reopen(fixture);
+    bytes = cache_change_data(fixture->cache, id, NULL);
+    g_assert_nonnull(bytes);
+    g_assert_false(cache_change(fixture->cache, id)->is_done);
+}
+
+/* Whoever copies and removes has one message left. */
+static void test_copy_is_refused(Fixture *fixture, gconstpointer data)
+{
+    Boxes boxes = put_boxes(fixture, 3);
+    g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_QUOTA, "full");
+    guint32 id = 0, removal = 0;
+    guint64 want;
+
+    close(cache_draft_new(fixture->cache, &id, NULL));
+    g_assert_cmpint(cache_change_copy(fixture->cache, boxes.generation, 2, boxes.archive, "a.eml",
+                                      id, &want, NULL),
+                    ==, CACHE_FOUND);
+    g_assert_cmpint(
+        cache_change_expunge(fixture->cache, boxes.generation, 2, &removal, &want, NULL), ==,
+        CACHE_FOUND);
+    flag(fixture, boxes.generation, 1, MAIL_FLAG_DELETED, 0);
+    cache_change_take(fixture->cache, id);
+    cache_change_refused(fixture->cache, id, error);
+    g_assert_true(cache_change(fixture->cache, removal)->is_refused);
+    g_assert_cmpuint(cache_changes(fixture->cache)->length, ==, 1);
+    assert_listed(fixture, boxes.inbox, "3 2 1 ");
 }
 
 static void test_append_is_refused(Fixture *fixture, gconstpointer data)
@@ -518,7 +588,7 @@ static void test_append_is_refused(Fixture *fixture, gconstpointer data)
     g_assert_true(cache_lost_read(fixture->cache, id, 0, 100, slices, NULL));
     cache_lost_remove(fixture->cache, id);
     g_assert_null(cache_lost_next(fixture->cache, 0));
-    /* Who waits is told, and has it still. */
+    /* Who waits is told. */
     other = append(fixture, &boxes, "other.eml");
     g_assert_cmpint(cache_change_settled(fixture->cache, other, &want, NULL), ==, CACHE_WAIT);
     cache_wait(fixture->cache, want, waker_wake, &waker);
@@ -526,12 +596,7 @@ static void test_append_is_refused(Fixture *fixture, gconstpointer data)
     fixture_settle();
     g_assert_error(waker.error, MAIL_ERROR, MAIL_ERROR_QUOTA);
     g_clear_error(&waker.error);
-    g_assert_null(cache_lost_next(fixture->cache, 0));
-}
-
-static char *state_path(const Fixture *fixture, const char *name)
-{
-    return g_build_filename(fixture->options.state_dir, "imap.me@example.org.993", name, NULL);
+    g_assert_cmpuint(cache_lost_next(fixture->cache, 0)->id, ==, other);
 }
 
 /* What would be there if we had been killed just now. */
@@ -686,6 +751,9 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/changes/append-is-refused", test_append_is_refused);
     FIXTURE_TEST("/changes/killed-when-done", test_killed_when_done);
     FIXTURE_TEST("/changes/killed-when-refused", test_killed_when_refused);
+    FIXTURE_TEST("/changes/survives-the-numbers", test_survives_the_numbers);
+    FIXTURE_TEST("/changes/lost-and-found-is-closed", test_lost_and_found_is_closed);
+    FIXTURE_TEST("/changes/copy-is-refused", test_copy_is_refused);
     FIXTURE_TEST("/changes/append-limit", test_append_limit);
     FIXTURE_TEST("/changes/replace", test_replace);
     FIXTURE_TEST("/changes/damaged", test_damaged);
