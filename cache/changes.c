@@ -193,6 +193,8 @@ void changes_tell_flags(Cache *cache, guint32 box, guint32 uid)
 gboolean change_record(Cache *cache, Change *change, GError **error)
 {
     note_place(cache, change);
+    /* What is known of the message is needed when an answer is lost with us. */
+    index_commit(cache->index);
     if (!change_update(cache, change, error)) {
         change_free(change);
         return FALSE;

@@ -75,7 +75,8 @@ struct FsRequest {
     gboolean may_fail;  /* runs again also when the want failed; said by each run */
     guint again_source; /* while it waits for a moment */
     guint interrupt_source;
-    GList link; /* in fs->parked */
+    GList link;      /* in fs->parked */
+    guint64 held[2]; /* inos about which the notifier says nothing meanwhile; or 0 */
 };
 
 /* A request whose other fields its maker fills in before it runs.  @name is copied, and may be
@@ -89,6 +90,9 @@ void fs_request_start(fuse_req_t req, const char *verb, void (*run)(FsRequest *r
                       const struct fuse_file_info *fi);
 /* Ends a run for which the cache did not find all: parks it, or answers the error, or @absent. */
 void fs_conclude(FsRequest *request, CacheAnswer answer, int absent);
+/* Whether its caller has given up and the change that it made stays: then it waits only until that
+ * is on the disk. */
+gboolean fs_is_hurried(const FsRequest *request);
 /* Runs the request again in a moment; FALSE when that was done for long enough. */
 gboolean fs_run_again(FsRequest *request);
 /* Each answers and frees the request. */
@@ -161,6 +165,10 @@ FsNotifier *fs_notifier_new(struct fuse_session *session);
 void fs_notifier_stop(FsNotifier *notifier);
 /* After the unmount; waits for the thread. */
 void fs_notifier_free(FsNotifier *notifier);
+/* A call about the directory @ino begins, or was answered: meanwhile the kernel is told of no name
+ * in it. */
+void fs_notifier_hold(FsNotifier *notifier, guint64 ino);
+void fs_notifier_release(FsNotifier *notifier, guint64 ino);
 void fs_notify_inode(FsNotifier *notifier, guint64 ino);
 void fs_notify_entry(FsNotifier *notifier, guint64 parent, const char *name);
 void fs_notify_gone(FsNotifier *notifier, guint64 parent, guint64 child, const char *name);

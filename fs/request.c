@@ -3,13 +3,30 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fs/private.h"
+#include "fs/changing.h"
+#include "fs/writing.h"
 
 /* A call that was woken as often as this and still misses something is not getting anywhere. */
 #define RUNS_MAX 20000
 #define AGAIN_MS 2
 /* Not for long: the kernel may be waiting for us before it hears anything. */
 #define AGAIN_MAX 100
+
+static void hold_notes(FsRequest *request)
+{
+    request->held[0] = request->ino;
+    request->held[1] = request->to_ino;
+    for (gsize i = 0; i < G_N_ELEMENTS(request->held); i++)
+        if (request->held[i])
+            fs_notifier_hold(request->fs->notifier, request->held[i]);
+}
+
+static void release_notes(const FsRequest *request)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(request->held); i++)
+        if (request->held[i])
+            fs_notifier_release(request->fs->notifier, request->held[i]);
+}
 
 static void request_free(FsRequest *request)
 {
@@ -21,6 +38,7 @@ static void request_free(FsRequest *request)
     g_clear_handle_id(&request->interrupt_source, g_source_remove);
     g_clear_error(&request->error);
     g_clear_error(&request->missed);
+    release_notes(request);
     g_clear_pointer(&request->bytes, g_bytes_unref);
     g_free(request->new_name);
     g_free(request->name);
@@ -76,6 +94,7 @@ static void resolve_and_run(FsRequest *request)
 
 void fs_request_run(FsRequest *request)
 {
+    hold_notes(request);
     if (fs_node(request->fs, request->ino, &request->node))
         log_call(request, 0);
     resolve_and_run(request);
@@ -200,12 +219,42 @@ static void on_wake(const GError *error, gpointer data)
     resolve_and_run(request);
 }
 
+/* Of a message.  Who syncs asks for more than that it is recorded, and may ask again. */
+static gboolean has_recorded(const FsRequest *request)
+{
+    const CacheChange *change = cache_change(request->fs->cache, request->change);
+
+    return change && change->kind < CACHE_CHANGE_CREATE && request->run != fs_run_fsync &&
+           request->run != fs_run_fsyncdir;
+}
+
+gboolean fs_is_hurried(const FsRequest *request)
+{
+    return fuse_req_interrupted(request->req) && has_recorded(request);
+}
+
+static void unpark(FsRequest *request)
+{
+    cache_wait_cancel(request->fs->cache, request->ticket);
+    request->ticket = 0;
+    g_clear_handle_id(&request->again_source, g_source_remove);
+    g_queue_unlink(&request->fs->parked, &request->link);
+}
+
 static gboolean on_interrupt_idle(gpointer data)
 {
     FsRequest *request = data;
 
     request->interrupt_source = 0;
-    fs_answer_error(request, EINTR);
+    /* A draft that is at work has it, and not for long; if it parks after that, it hears of it. */
+    if (!request->ticket && !request->again_source)
+        return G_SOURCE_REMOVE;
+    if (has_recorded(request)) {
+        unpark(request);
+        resolve_and_run(request);
+    } else {
+        fs_answer_error(request, EINTR);
+    }
     return G_SOURCE_REMOVE;
 }
 
@@ -222,7 +271,7 @@ static void on_interrupt(fuse_req_t req, void *data)
 static void hold(FsRequest *request)
 {
     g_queue_push_tail_link(&request->fs->parked, &request->link);
-    if (request->n_runs == 1)
+    if (!fs_is_hurried(request))
         fuse_req_interrupt_func(request->req, on_interrupt, request);
 }
 
