@@ -51,7 +51,7 @@ typedef struct {
 } UploadJob;
 
 static void next_batch(ImapWorker *worker);
-static void send_uploads(ImapWorker *worker, guint first, guint n, gboolean with_keywords);
+static void send_again(ImapWorker *worker, guint nth, gboolean with_keywords);
 
 static Append *append_of(const ImapWorker *worker)
 {
@@ -181,12 +181,12 @@ static void take_refusal(const UploadJob *upload, const GError *error)
 
     if (upload->n > 1) {
         for (guint i = 0; i < upload->n; i++)
-            send_uploads(worker, upload->first + i, 1, TRUE);
+            send_again(worker, upload->first + i, TRUE);
     } else if (upload->is_replace) {
         append->can_replace = FALSE;
-        send_uploads(worker, upload->first, 1, TRUE);
+        send_again(worker, upload->first, TRUE);
     } else if (upload->has_keywords) {
-        send_uploads(worker, upload->first, 1, FALSE);
+        send_again(worker, upload->first, FALSE);
     } else {
         cache_change_refused(imap_worker_cache(worker), upload_at(worker, upload->first)->id,
                              error);
@@ -320,6 +320,19 @@ static void send_uploads(ImapWorker *worker, guint first, guint n, gboolean with
     imap_job_send(upload, command);
 }
 
+static gboolean is_settled(const ImapWorker *worker, const Upload *upload)
+{
+    const CacheChange *change = cache_change(imap_worker_cache(worker), upload->id);
+
+    return !change || change->is_done;
+}
+
+static void send_again(ImapWorker *worker, guint nth, gboolean with_keywords)
+{
+    if (!is_settled(worker, upload_at(worker, nth)))
+        send_uploads(worker, nth, 1, with_keywords);
+}
+
 /* --- a batch --- */
 
 /* Whether it goes in a command with others: what must be waited for does not. */
@@ -337,18 +350,30 @@ static gboolean can_join(const ImapWorker *worker, const Upload *upload)
     return FALSE;
 }
 
+/* The cache has settled some itself, where their mailbox was found to be gone meanwhile. */
+static void drop_settled(ImapWorker *worker)
+{
+    GPtrArray *batch = append_of(worker)->batch;
+
+    for (guint i = batch->len; i-- > 0;)
+        if (is_settled(worker, batch->pdata[i]))
+            g_ptr_array_remove_index(batch, i);
+}
+
 static gboolean on_renew(gpointer data)
 {
     /* Where the server takes nothing for long, the session ends. */
-    cache_changes_renew(imap_worker_cache(data));
+    imap_changes_renew(data);
     return G_SOURCE_CONTINUE;
 }
 
 static void send_batch(ImapWorker *worker)
 {
     Append *append = append_of(worker);
-    guint len = append->batch->len, n;
+    guint len, n;
 
+    drop_settled(worker);
+    len = append->batch->len;
     append->renew_source = g_timeout_add(RENEW_MS, on_renew, worker);
     for (guint first = 0; first < len; first += n) {
         n = 1;
@@ -377,7 +402,7 @@ static void note_batch(ImapWorker *worker, guint32 uidvalidity, guint32 uidnext)
     for (guint i = 0; i < append->batch->len; i++)
         g_array_append_val(ids, upload_at(worker, i)->id);
     append->uidvalidity = uidvalidity;
-    imap_task_note(worker, ids, uidvalidity, MAX(1, uidnext), on_noted);
+    imap_task_note(worker, ids, uidvalidity, uidnext, on_noted);
 }
 
 /* Some servers tell no UIDNEXT, or refuse STATUS of the mailbox that was entered: what was told of
@@ -386,16 +411,16 @@ static void on_status(ImapWorker *worker, const ImapStatus *status, const GError
 {
     guint32 target = append_of(worker)->target;
     guint32 newest = cache_newest_uid(imap_worker_cache(worker), target);
+    guint32 next = MIN(newest, G_MAXUINT32 - 1) + 1;
 
     if (error && imap_task_must_wait(worker, error)) {
         end(worker);
     } else if (!error && status->uidnext) {
         note_batch(worker, status->uidvalidity, status->uidnext);
     } else if (imap_worker_is_inside(worker, target)) {
-        note_batch(worker, worker->told.uidvalidity,
-                   worker->told.uidnext ? worker->told.uidnext : newest);
+        note_batch(worker, worker->told.uidvalidity, MAX(worker->told.uidnext, next));
     } else if (!error) {
-        note_batch(worker, status->uidvalidity, newest);
+        note_batch(worker, status->uidvalidity, next);
     } else {
         imap_task_refuse(worker, error);
         end(worker);

@@ -33,6 +33,7 @@ struct ImapBatch {
     GError *error;      /* why nothing is sent */
     gboolean is_sent;   /* all was asked and answered */
     guint n_steps;      /* under way: questions, then units */
+    GPtrArray *halves;  /* ImapUnit, of n_steps: sent one after the other, the last first */
     GPtrArray *unnoted; /* groups that are sent when it is noted; the last is being noted */
     GArray *unplaced;   /* guint32, ids of what the server took without telling new UIDs */
     guint n_in_vain;    /* commands refused in a row */

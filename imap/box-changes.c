@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* imap/box-changes.c - CREATE, DELETE and RENAME of mailboxes (RFC 9051 6.3.4 to 6.3.6).
  *
- *      [leave] -> [place] -> look -> [count] -> [note -> change] -> subscribe, list anew -> settle
+ *      [leave] -> [place] -> look -> [note -> [count] -> change] -> subscribe, list anew -> settle
  *
  * What LIST says of the names before decides: a change that was done already, by us when its answer
  * was lost, is done; what is in the way is EXISTS.
@@ -28,13 +28,14 @@ typedef struct {
     guint32 box, parent; /* what is changed; below which it will be */
     char *name;          /* that it will have */
     gboolean was_sent;
-    char *old, *wire;  /* the server's names of it: as it is, and as it will be */
-    char *place;       /* with what the names of its neighbours begin */
-    char *delimiter;   /* of its neighbours */
-    char *anchor;      /* a mailbox that tells those */
-    guint n_above;     /* so many levels above that they begin */
-    GPtrArray *listed; /* Listed, told of this step */
-    guint n_steps;     /* in flight */
+    char *old, *wire;      /* the server's names of it: as it is, and as it will be */
+    char *place;           /* with what the names of its neighbours begin */
+    char *delimiter;       /* of its neighbours */
+    char *anchor;          /* a mailbox that tells those */
+    guint n_above;         /* so many levels above that they begin */
+    GPtrArray *listed;     /* Listed, told of this step */
+    guint n_steps;         /* in flight */
+    gboolean has_messages; /* or could have */
     guint64 n_messages;
     GError *error; /* why it is not done */
 } BoxChange;
@@ -74,7 +75,8 @@ static void on_listed_anew(ImapWorker *worker, const GError *error)
     const BoxChange *change = change_of(worker);
     Cache *cache = imap_worker_cache(worker);
 
-    if (change->error && !imap_task_must_wait(worker, change->error))
+    /* Also when it could be done later: who waits for it is told, and does not expect it then. */
+    if (change->error && !imap_session_is_closed(worker->session))
         cache_change_refused(cache, change->id, change->error);
     else if (!change->error)
         cache_change_done(cache, change->id, 0);
@@ -190,6 +192,8 @@ static void send_rename(ImapWorker *worker)
     imap_job_send(imap_step_new(worker, 0, on_changed), command);
 }
 
+static void count(ImapWorker *worker);
+
 static void on_noted(ImapWorker *worker, const GError *error)
 {
     const BoxChange *change = change_of(worker);
@@ -202,9 +206,7 @@ static void on_noted(ImapWorker *worker, const GError *error)
     case CACHE_CHANGE_CREATE:
         imap_step_send(imap_step_new(worker, 0, on_changed), "CREATE", change->wire);
         break;
-    case CACHE_CHANGE_DELETE:
-        imap_step_send(imap_step_new(worker, 0, on_changed), "DELETE", change->old);
-        break;
+    case CACHE_CHANGE_DELETE: count(worker); break;
     default: send_rename(worker);
     }
 }
@@ -351,7 +353,7 @@ static void on_delete_counted(ImapWorker *worker, const GError *error)
     else if (*change->delimiter && has_children(worker))
         refuse(worker, MAIL_ERROR_EXISTS, "the mailbox has others below it");
     else
-        note(worker);
+        imap_step_send(imap_step_new(worker, 0, on_changed), "DELETE", change->old);
 }
 
 /* What does not tell how many are in it is not believed to be empty. */
@@ -361,12 +363,24 @@ static void on_status(ImapWorker *worker, const ImapStatus *status, const GError
     on_delete_counted(worker, error);
 }
 
+/* Last of all, for what comes between this and DELETE is lost. */
+static void count(ImapWorker *worker)
+{
+    BoxChange *change = change_of(worker);
+    g_autofree char *children = g_strconcat(change->old, change->delimiter, "%", NULL);
+
+    g_ptr_array_set_size(change->listed, 0);
+    send_list(worker, children, on_delete_counted);
+    if (change->has_messages) {
+        change->n_steps++;
+        imap_status_send(worker, change->old, on_status);
+    }
+}
+
 static void on_delete_looked(ImapWorker *worker, const GError *error)
 {
     BoxChange *change = change_of(worker);
     const Listed *there;
-    g_autofree char *children = NULL;
-    gboolean has_messages;
 
     if (!is_ready(worker, error))
         return;
@@ -376,14 +390,8 @@ static void on_delete_looked(ImapWorker *worker, const GError *error)
         return;
     }
     change->delimiter = g_strdup(there->delimiter);
-    has_messages = !(there->attributes & CACHE_BOX_NOSELECT);
-    g_ptr_array_set_size(change->listed, 0);
-    children = g_strconcat(change->old, change->delimiter, "%", NULL);
-    send_list(worker, children, on_delete_counted);
-    if (has_messages) {
-        change->n_steps++;
-        imap_status_send(worker, change->old, on_status);
-    }
+    change->has_messages = !(there->attributes & CACHE_BOX_NOSELECT);
+    note(worker);
 }
 
 /* --- the place of what is created or renamed --- */

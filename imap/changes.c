@@ -3,15 +3,21 @@
  *
  * The oldest that can be done decides: with it goes all that the same commands can do.  Changes of
  * one message go in their order, each when the one before is settled.  What was sent, and not
- * answered, is looked for before anything else.
+ * answered, is looked for before anything else.  What had a setback goes last: it may be what makes
+ * the server hang up.
  */
 #include "imap/patience.h"
 #include "imap/task.h"
 
 #define BATCH_MAX        10000 /* changes of messages */
 #define APPENDS_MAX      1000
+#define APPENDS_ALONE    100 /* where listings must wait for them */
 #define GATHER_MS        100
 #define GATHER_SLOWLY_MS 1600 /* while changes keep coming and nobody waits for them */
+#define ASKED_MAX        5
+#define SETBACKS_MAX     5
+#define SET_BACK_MS      1000
+#define TURN_MS          1000 /* of listings, between two batches */
 
 struct ImapChanges {
     ImapWorker *worker;
@@ -25,8 +31,72 @@ struct ImapChanges {
     gboolean has_entered; /* the mailbox of the first, ahead */
     GHashTable *held;     /* ids of changes that must wait, as the server wants it */
     guint held_source;
+    gint64 turn_us; /* until then who waits for listings goes first */
+    guint turn_source;
+    guint32 idle_newest; /* with this one last, and so many, none could be done */
+    guint idle_len;
     ImapPatience patience;
+    GHashTable *unanswered; /* by mailbox: how often the server would not tell, in a row */
 };
+
+/* --- setbacks --- */
+
+static guint n_setbacks(const ImapWorker *worker, guint32 id)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(worker->account->setbacks, GUINT_TO_POINTER(id)));
+}
+
+/* Returns how many there are now. */
+static guint count_one(GHashTable *table, guint32 id)
+{
+    guint n = GPOINTER_TO_UINT(g_hash_table_lookup(table, GUINT_TO_POINTER(id))) + 1;
+
+    g_hash_table_insert(table, GUINT_TO_POINTER(id), GUINT_TO_POINTER(n));
+    return n;
+}
+
+gboolean imap_changes_set_back(const ImapWorker *worker, guint32 id)
+{
+    return count_one(worker->account->setbacks, id) < SETBACKS_MAX;
+}
+
+gboolean imap_changes_may_ask_again(ImapWorker *worker, guint32 box)
+{
+    GHashTable *unanswered = worker->changes->unanswered;
+
+    if (count_one(unanswered, box) < ASKED_MAX)
+        return TRUE;
+    g_hash_table_remove(unanswered, GUINT_TO_POINTER(box));
+    return FALSE;
+}
+
+void imap_changes_were_answered(ImapWorker *worker, guint32 box)
+{
+    g_hash_table_remove(worker->changes->unanswered, GUINT_TO_POINTER(box));
+}
+
+static gboolean on_held_enough(gpointer data);
+
+/* A new connection does not begin with what the one before was lost over, unless that is to be
+ * given up. */
+static void hold_set_back(struct ImapChanges *changes)
+{
+    guint most = 0;
+
+    for (GList *link = cache_changes(imap_worker_cache(changes->worker))->head; link;
+         link = link->next) {
+        guint32 id = ((const CacheChange *)link->data)->id;
+        guint n = n_setbacks(changes->worker, id);
+
+        if (!n || n >= SETBACKS_MAX)
+            continue;
+        g_hash_table_add(changes->held, GUINT_TO_POINTER(id));
+        most = MAX(most, n);
+    }
+    if (most)
+        changes->held_source =
+            g_timeout_add(imap_patience_jitter(SET_BACK_MS << (most - 1)), on_held_enough, changes);
+}
 
 /* --- life --- */
 
@@ -40,8 +110,10 @@ static struct ImapChanges *changes_of(ImapWorker *worker)
     changes->worker = worker;
     changes->ids = g_array_new(FALSE, FALSE, sizeof(guint32));
     changes->held = g_hash_table_new(NULL, NULL);
+    changes->unanswered = g_hash_table_new(NULL, NULL);
     changes->gather_ms = GATHER_MS;
     changes->since_us = worker->does_lists ? 0 : worker->born_us;
+    hold_set_back(changes);
     return changes;
 }
 
@@ -51,8 +123,10 @@ void imap_changes_free(struct ImapChanges *changes)
         return;
     g_clear_handle_id(&changes->gather_source, g_source_remove);
     g_clear_handle_id(&changes->held_source, g_source_remove);
+    g_clear_handle_id(&changes->turn_source, g_source_remove);
     g_array_unref(changes->ids);
     g_hash_table_unref(changes->held);
+    g_hash_table_unref(changes->unanswered);
     g_free(changes);
 }
 
@@ -154,10 +228,14 @@ static gboolean is_free(const Passed *passed, const CacheChange *change)
 }
 
 /* Whether @change can be done together with @first. */
-static gboolean goes_with(const CacheChange *first, const CacheChange *change)
+static gboolean goes_with(const ImapWorker *worker, const CacheChange *first,
+                          const CacheChange *change)
 {
+    /* All together: what is found is one's only. */
     if (was_sent(first) || was_sent(change))
         return was_sent(first) && was_sent(change) && change->target == first->target;
+    if (n_setbacks(worker, first->id) != n_setbacks(worker, change->id))
+        return FALSE;
     if (is_of_message(first))
         return is_of_message(change) && change->box == first->box &&
                change->generation == first->generation;
@@ -165,21 +243,50 @@ static gboolean goes_with(const CacheChange *first, const CacheChange *change)
            change->target == first->target && !first->uid && !change->uid;
 }
 
-/* Collects in changes->ids the oldest that is free, of those that were sent or of the others, and
- * what goes with it, up to @max.  NULL when there is none. */
-static const CacheChange *collect(struct ImapChanges *changes, gboolean of_sent, guint max)
+/* With how many others; after setbacks with fewer, at last alone. */
+static guint batch_max(const ImapWorker *worker, const CacheChange *first)
 {
+    guint n = was_sent(first) ? 0 : n_setbacks(worker, first->id), max = BATCH_MAX;
+
+    if (first->kind == CACHE_CHANGE_APPEND)
+        max = worker->does_lists && !was_sent(first) ? APPENDS_ALONE : APPENDS_MAX;
+    return n > 1 ? MAX(1, max >> 5 * (MIN(n, SETBACKS_MAX) - 1)) : max;
+}
+
+static gboolean is_to_be_found(const ImapWorker *worker, const CacheChange *change)
+{
+    return was_sent(change);
+}
+
+static gboolean is_unharmed(const ImapWorker *worker, const CacheChange *change)
+{
+    return !was_sent(change) && !n_setbacks(worker, change->id);
+}
+
+static gboolean is_set_back(const ImapWorker *worker, const CacheChange *change)
+{
+    return !was_sent(change) && n_setbacks(worker, change->id);
+}
+
+/* Collects in changes->ids the oldest that is free, of those that are meant, and what goes with it,
+ * up to @max.  NULL when there is none. */
+static const CacheChange *collect(struct ImapChanges *changes,
+                                  gboolean (*is_meant)(const ImapWorker *worker,
+                                                       const CacheChange *change),
+                                  guint max)
+{
+    const ImapWorker *worker = changes->worker;
     g_auto(Passed) passed = passed_new(changes);
     const CacheChange *first = NULL;
 
-    for (GList *link = cache_changes(imap_worker_cache(changes->worker))->head;
+    for (GList *link = cache_changes(imap_worker_cache(worker))->head;
          link && changes->ids->len < max; link = link->next) {
         const CacheChange *change = link->data;
 
-        if (was_sent(change) == of_sent && is_free(&passed, change) &&
-            (!first || goes_with(first, change))) {
-            if (!first && change->kind == CACHE_CHANGE_APPEND)
-                max = MIN(max, APPENDS_MAX);
+        if (is_meant(worker, change) && is_free(&passed, change) &&
+            (!first || goes_with(worker, first, change))) {
+            if (!first)
+                max = MIN(max, batch_max(worker, change));
             first = first ? first : change;
             g_array_append_val(changes->ids, change->id);
         }
@@ -188,11 +295,38 @@ static const CacheChange *collect(struct ImapChanges *changes, gboolean of_sent,
     return first;
 }
 
+/* Whether nothing has come, or gone, since none could be done. */
+static gboolean is_idle(const struct ImapChanges *changes)
+{
+    const GQueue *queue = cache_changes(imap_worker_cache(changes->worker));
+    const CacheChange *last = g_queue_peek_tail((GQueue *)queue);
+
+    return !last || (changes->idle_newest == last->id && changes->idle_len == queue->length);
+}
+
+static void note_idle(struct ImapChanges *changes)
+{
+    const GQueue *queue = cache_changes(imap_worker_cache(changes->worker));
+    const CacheChange *last = g_queue_peek_tail((GQueue *)queue);
+
+    changes->idle_newest = last->id;
+    changes->idle_len = queue->length;
+}
+
 static const CacheChange *choose(struct ImapChanges *changes, guint max)
 {
-    const CacheChange *first = collect(changes, TRUE, max);
+    const CacheChange *first;
 
-    return first ? first : collect(changes, FALSE, max);
+    if (is_idle(changes))
+        return NULL;
+    first = collect(changes, is_to_be_found, max);
+    if (!first)
+        first = collect(changes, is_unharmed, max);
+    if (!first)
+        first = collect(changes, is_set_back, max);
+    if (!first)
+        note_idle(changes);
+    return first;
 }
 
 static gboolean has_work(struct ImapChanges *changes)
@@ -232,6 +366,8 @@ static gboolean is_gathering(struct ImapChanges *changes)
     const CacheChange *oldest = NULL;
     gint64 left_us, now = g_get_monotonic_time();
 
+    if (is_idle(changes))
+        return FALSE;
     for (GList *link = cache_changes(cache)->head; link && !oldest; link = link->next)
         if (!g_hash_table_contains(changes->held,
                                    GUINT_TO_POINTER(((const CacheChange *)link->data)->id)))
@@ -245,6 +381,43 @@ static gboolean is_gathering(struct ImapChanges *changes)
         changes->gather_source = g_timeout_add((guint)(left_us / 1000) + 1, on_gathered, changes);
     return left_us > 0;
 }
+
+/* --- one connection for all --- */
+
+static gboolean is_listing_waited_for(const ImapWorker *worker)
+{
+    for (GList *link = cache_wants(imap_worker_cache(worker))->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (want->n_waiting &&
+            (imap_want_is_list(want) || (worker->does_bodies && imap_want_is_body(want))))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean on_turn_over(gpointer data)
+{
+    struct ImapChanges *changes = data;
+
+    changes->turn_source = 0;
+    changes->worker->events->has_room(changes->worker, changes->worker->owner);
+    return G_SOURCE_REMOVE;
+}
+
+/* Whether it is the turn of listings, on the connection that does both. */
+static gboolean gives_way(struct ImapChanges *changes)
+{
+    gint64 left_us = changes->turn_us - g_get_monotonic_time();
+
+    if (left_us <= 0 || !changes->worker->does_lists || !is_listing_waited_for(changes->worker))
+        return FALSE;
+    if (!changes->turn_source)
+        changes->turn_source = g_timeout_add((guint)(left_us / 1000) + 1, on_turn_over, changes);
+    return TRUE;
+}
+
+/* --- ahead --- */
 
 /* The mailbox is entered meanwhile; what comes of it is seen when it is needed. */
 static void on_entered(ImapWorker *worker, const GError *error)
@@ -272,7 +445,7 @@ static gboolean on_held_enough(gpointer data)
 {
     struct ImapChanges *changes = data;
 
-    changes->held_source = 0;
+    changes->held_source = changes->idle_newest = 0;
     g_hash_table_remove_all(changes->held);
     changes->worker->events->has_room(changes->worker, changes->worker->owner);
     return G_SOURCE_REMOVE;
@@ -301,6 +474,31 @@ static void hold_unsettled(struct ImapChanges *changes)
             g_timeout_add(imap_patience_wait_ms(&changes->patience), on_held_enough, changes);
 }
 
+/* What was lost with the connection; to look for it again does no harm. */
+static void set_back_unsettled(const struct ImapChanges *changes)
+{
+    Cache *cache = imap_worker_cache(changes->worker);
+
+    for (guint i = 0; !changes->is_looking && i < changes->ids->len; i++) {
+        guint32 id = g_array_index(changes->ids, guint32, i);
+        const CacheChange *change = cache_change(cache, id);
+
+        if (change && !change->is_done)
+            imap_changes_set_back(changes->worker, id);
+    }
+}
+
+static void forget_settled(const struct ImapChanges *changes)
+{
+    for (guint i = 0; i < changes->ids->len; i++) {
+        guint32 id = g_array_index(changes->ids, guint32, i);
+        const CacheChange *change = cache_change(imap_worker_cache(changes->worker), id);
+
+        if (!change || change->is_done)
+            g_hash_table_remove(changes->worker->account->setbacks, GUINT_TO_POINTER(id));
+    }
+}
+
 static gboolean has_new(const struct ImapChanges *changes)
 {
     const GQueue *queue = cache_changes(imap_worker_cache(changes->worker));
@@ -314,7 +512,8 @@ static void end(struct ImapChanges *changes)
     ImapWorker *worker = changes->worker;
 
     changes->is_busy = changes->has_entered = FALSE;
-    changes->since_us = 0;
+    changes->since_us = changes->idle_newest = 0;
+    changes->turn_us = g_get_monotonic_time() + TURN_MS * 1000;
     worker->events->has_room(worker, worker->owner);
 }
 
@@ -324,10 +523,14 @@ static void on_done(ImapWorker *worker)
 
     changes->gather_ms =
         has_new(changes) ? MIN(changes->gather_ms * 2, GATHER_SLOWLY_MS) : GATHER_MS;
-    if (!imap_session_is_closed(worker->session))
+    forget_settled(changes);
+    if (imap_session_is_closed(worker->session)) {
+        set_back_unsettled(changes);
+    } else {
         hold_unsettled(changes);
+        imap_changes_renew(worker);
+    }
     g_array_set_size(changes->ids, 0);
-    cache_changes_renew(imap_worker_cache(worker));
     end(changes);
 }
 
@@ -346,7 +549,8 @@ static void start(struct ImapChanges *changes, const CacheChange *first)
     changes->newest = last->id;
     changes->is_busy = TRUE;
     changes->is_looking = was_sent(first);
-    cache_changes_renew(cache);
+    if (!n_setbacks(worker, first->id))
+        imap_changes_renew(worker);
     if (changes->is_looking)
         imap_look_start(worker, ids, on_done);
     else if (is_of_message(first))
@@ -357,10 +561,36 @@ static void start(struct ImapChanges *changes, const CacheChange *first)
         imap_append_start(worker, ids, on_done);
 }
 
+/* What was looked for, and is not there, after all these times. */
+static void refuse_chosen(struct ImapChanges *changes)
+{
+    ImapWorker *worker = changes->worker;
+    g_autoptr(GArray) ids = g_array_copy(changes->ids);
+    g_autoptr(GError) error =
+        g_error_new(MAIL_ERROR, MAIL_ERROR_SERVER,
+                    "the connection was lost each time that the server was to do it");
+
+    for (guint i = 0; i < ids->len; i++)
+        cache_change_refused(imap_worker_cache(worker), g_array_index(ids, guint32, i), error);
+    forget_settled(changes);
+    g_array_set_size(changes->ids, 0);
+    worker->events->has_room(worker, worker->owner);
+}
+
 static void start_rights(struct ImapChanges *changes, guint32 box)
 {
     changes->is_busy = TRUE;
     imap_rights_start(changes->worker, box, on_rights_done);
+}
+
+void imap_changes_renew(const ImapWorker *worker)
+{
+    Cache *cache = imap_worker_cache(worker);
+
+    cache_changes_renew(cache);
+    for (GList *link = cache_wants(cache)->head; link; link = link->next)
+        if (imap_want_is_change(link->data))
+            cache_want_renew(cache, ((const CacheWant *)link->data)->id);
 }
 
 gboolean imap_changes_are_under_way(const ImapWorker *worker)
@@ -375,7 +605,8 @@ gboolean imap_changes_are_due(ImapWorker *worker)
     return imap_changes_are_under_way(worker) ||
            (worker->does_changes &&
             (find_rights_want(cache) ||
-             (!is_gathering(changes_of(worker)) && has_work(changes_of(worker)))));
+             (!gives_way(changes_of(worker)) && !is_gathering(changes_of(worker)) &&
+              has_work(changes_of(worker)))));
 }
 
 void imap_dispatch_changes(ImapWorker *worker)
@@ -386,7 +617,7 @@ void imap_dispatch_changes(ImapWorker *worker)
     const CacheChange *first;
 
     if (!imap_worker_is_ready(worker) || changes->is_busy || worker->sync ||
-        !imap_changes_are_wanted(cache))
+        !imap_changes_are_wanted(cache) || (!want && gives_way(changes)))
         return;
     if (!want && is_gathering(changes)) {
         enter_ahead(changes);
@@ -399,6 +630,8 @@ void imap_dispatch_changes(ImapWorker *worker)
         return;
     }
     first = choose(changes, BATCH_MAX);
-    if (first)
+    if (first && is_set_back(worker, first) && n_setbacks(worker, first->id) >= SETBACKS_MAX)
+        refuse_chosen(changes);
+    else if (first)
         start(changes, first);
 }

@@ -47,10 +47,14 @@ static gboolean fetched(ImapJob *job, const ImapItems *items)
 static void on_fetched(ImapWorker *worker, const GError *error)
 {
     struct ImapConfirm *confirm = worker->task->confirm;
+    g_autoptr(GError) some = NULL;
 
     if (confirm->strangers->len)
         cache_box_suspect(imap_worker_cache(worker), confirm->box);
-    end(worker, error);
+    /* Of one of the messages, not of the mailbox: "NO [EXPUNGEISSUED]" (RFC 5530 3). */
+    if (g_error_matches(error, MAIL_ERROR, MAIL_ERROR_GONE))
+        some = g_error_new_literal(MAIL_ERROR, MAIL_ERROR_SERVER, error->message);
+    end(worker, some ? some : error);
 }
 
 static void ask(ImapWorker *worker)

@@ -78,11 +78,32 @@ static gboolean takes_away(const CacheChange *change)
            (change->kind == CACHE_CHANGE_APPEND && change->uid != 0);
 }
 
+/* Whether the answer says that it has come.  MOVE succeeds for messages that it did not take, too,
+ * but COPY takes all or none. */
+static gboolean is_answered(const ImapWorker *worker, const CacheChange *change)
+{
+    gboolean has_move = imap_worker_has(worker, "MOVE") || imap_worker_has(worker, "IMAP4REV2");
+
+    return look_of(worker)->is_answered && (change->kind != CACHE_CHANGE_MOVE || !has_move);
+}
+
+/* Whether a copy cannot be recognised before more is known of its message: that is asked for. */
+static gboolean waits_for_line(const ImapWorker *worker, const CacheChange *change)
+{
+    Cache *cache = imap_worker_cache(worker);
+    CacheMessage message;
+    guint64 want;
+
+    return change->kind == CACHE_CHANGE_COPY &&
+           !cache_get_message(cache, change->generation, change->uid, &message) &&
+           cache_find_message(cache, change->box, change->uid, &message, &want, NULL) == CACHE_WAIT;
+}
+
 /* @uid: where it was found, or 0. */
 static void settle(ImapWorker *worker, const CacheChange *change, guint32 uid)
 {
     Look *look = look_of(worker);
-    gboolean has_come = uid || look->is_answered;
+    gboolean has_come = uid || is_answered(worker, change);
     /* UIDs of another UIDVALIDITY than the noted one are of no use to the cache. */
     guint32 new_uid = worker->told.uidvalidity == change->sent_uidvalidity ? uid : 0;
     ImapSource source = {change->id, has_come, new_uid};
@@ -91,7 +112,7 @@ static void settle(ImapWorker *worker, const CacheChange *change, guint32 uid)
         g_array_append_val(look->sources, source);
     else if (has_come)
         cache_change_done(imap_worker_cache(worker), change->id, new_uid);
-    else
+    else if (!waits_for_line(worker, change))
         g_array_append_val(look->unsent, change->id);
 }
 
@@ -118,7 +139,7 @@ static void conclude(ImapWorker *worker)
 
 /* It cannot be looked for now: what has come all the same, and takes nothing away, need not wait.
  */
-static void give_up(ImapWorker *worker)
+static void give_up(ImapWorker *worker, const GError *error)
 {
     const Look *look = look_of(worker);
 
@@ -129,6 +150,8 @@ static void give_up(ImapWorker *worker)
         if (change && !takes_away(change))
             cache_change_done(imap_worker_cache(worker), id, 0);
     }
+    if (error)
+        imap_task_put_off(worker, error);
     imap_task_end(worker);
 }
 
@@ -152,8 +175,8 @@ static gboolean fetched(ImapJob *job, const ImapItems *items)
 
 static void on_fetched(ImapWorker *worker, const GError *error)
 {
-    if (error && imap_task_must_wait(worker, error))
-        give_up(worker);
+    if (error && !imap_task_is_final(worker, error))
+        give_up(worker, error);
     else
         conclude(worker);
 }
@@ -178,6 +201,14 @@ static gboolean make_print(ImapWorker *worker, const CacheChange *change, ImapPr
     return TRUE;
 }
 
+/* The UID in the target that @change takes the place of, or 0. */
+static guint32 replaced_by(const ImapWorker *worker, const CacheChange *change)
+{
+    return change->kind == CACHE_CHANGE_APPEND && change->box == look_of(worker)->target
+               ? change->uid
+               : 0;
+}
+
 /* Returns the lowest UID that may be one of them; 0: there is nothing to look for. */
 static guint32 seek(ImapWorker *worker)
 {
@@ -195,7 +226,7 @@ static guint32 seek(ImapWorker *worker)
             uidnext = MAX(1, change->sent_uidnext);
         low = low ? MIN(low, uidnext) : uidnext;
         g_array_append_val(look->sought, id);
-        imap_prints_seek(look->prints, uidnext, print);
+        imap_prints_seek(look->prints, uidnext, replaced_by(worker, change), print);
     }
     return low;
 }
@@ -219,12 +250,8 @@ static void fetch(ImapWorker *worker)
 
 static void on_entered(ImapWorker *worker, const GError *error)
 {
-    if (error && imap_task_must_wait(worker, error)) {
-        give_up(worker);
-        return;
-    }
     if (error) {
-        conclude(worker);
+        on_fetched(worker, error);
         return;
     }
     imap_worker_check_box(worker);
@@ -245,7 +272,7 @@ static void start(ImapWorker *worker, const GArray *ids, gboolean is_answered, I
     look->sources = g_array_new(FALSE, FALSE, sizeof(ImapSource));
     /* Anew where it is entered already: what came last may not have been told. */
     if (imap_session_is_closed(worker->session))
-        give_up(worker);
+        give_up(worker, NULL);
     else if (!change || !imap_examine(worker, look->target, NULL, on_entered))
         conclude(worker);
 }

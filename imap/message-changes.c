@@ -14,6 +14,16 @@ static void clear_target(gpointer data)
     g_clear_error(&((ImapTarget *)data)->error);
 }
 
+static void unit_unref(ImapUnit *unit)
+{
+    if (--unit->n_refs)
+        return;
+    g_array_unref(unit->changes);
+    g_clear_pointer(&unit->new_uids, g_hash_table_unref);
+    g_clear_error(&unit->error);
+    g_free(unit);
+}
+
 static void clear(ImapTask *task)
 {
     ImapBatch *batch = (ImapBatch *)task;
@@ -24,6 +34,7 @@ static void clear(ImapTask *task)
     g_array_unref(batch->probed);
     g_array_unref(batch->strangers);
     g_ptr_array_unref(batch->unnoted);
+    g_ptr_array_unref(batch->halves);
     g_array_unref(batch->unplaced);
     g_clear_error(&batch->error);
 }
@@ -80,16 +91,6 @@ typedef struct {
     ImapUnit *unit;
 } UnitJob;
 
-static void unit_unref(ImapUnit *unit)
-{
-    if (--unit->n_refs)
-        return;
-    g_array_unref(unit->changes);
-    g_clear_pointer(&unit->new_uids, g_hash_table_unref);
-    g_clear_error(&unit->error);
-    g_free(unit);
-}
-
 static void clear_job(ImapJob *job)
 {
     unit_unref(((UnitJob *)job)->unit);
@@ -114,7 +115,7 @@ static void finish_job(ImapJob *job, const ImapResponse *response, const GError 
 {
     ImapUnit *unit = imap_unit_of(job);
 
-    cache_changes_renew(imap_worker_cache(job->worker));
+    imap_changes_renew(job->worker);
     if (response)
         imap_transfer_told(unit, response);
     if (error && !unit->error)
@@ -193,14 +194,6 @@ static void settle(ImapUnit *unit, const ImapMessageChange *change)
         cache_change_done(cache_of(unit->batch), change->id, 0);
 }
 
-/* What is true of the target or the account is true of each message. */
-static gboolean is_about_messages(const GError *error)
-{
-    return !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_NOT_FOUND) &&
-           !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_READ_ONLY) &&
-           !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_PERMISSION);
-}
-
 /* Those that are named in a COPYUID were taken before the rest was refused (RFC 6851 3.3). */
 static void settle_taken(ImapUnit *unit)
 {
@@ -215,18 +208,36 @@ static void settle_taken(ImapUnit *unit)
 }
 
 /* From the step that was refused: nothing is copied twice. */
-static void send_halves(const ImapUnit *unit)
+static void add_halves(const ImapUnit *unit)
 {
     g_autoptr(GPtrArray) halves = imap_group_halve(unit->changes);
 
-    for (guint i = 0; i < halves->len; i++) {
+    for (guint i = halves->len; i-- > 0;) {
         ImapUnit *half = unit_new(unit->batch, halves->pdata[i]);
 
         half->is_copied = unit->is_copied;
         half->new_uids =
             unit->is_copied && unit->new_uids ? g_hash_table_ref(unit->new_uids) : NULL;
-        send_unit(half);
+        g_ptr_array_add(unit->batch->halves, half);
     }
+}
+
+/* One after the other, so that of few bad ones among many no long row is refused. */
+static void send_next_half(ImapBatch *batch)
+{
+    ImapUnit *half = g_ptr_array_steal_index(batch->halves, batch->halves->len - 1);
+
+    drop_settled(batch, half->changes);
+    if (half->changes->len)
+        send_unit(half);
+    else
+        imap_unit_end(half);
+}
+
+static void drop_halves(ImapBatch *batch)
+{
+    batch->n_steps -= batch->halves->len;
+    g_ptr_array_set_size(batch->halves, 0);
 }
 
 static void end_refused(ImapUnit *unit)
@@ -237,8 +248,9 @@ static void end_refused(ImapUnit *unit)
         settle_taken(unit);
     drop_settled(batch, unit->changes);
     batch->n_in_vain++;
-    if (unit->changes->len > 1 && batch->n_in_vain < IN_VAIN_MAX && is_about_messages(unit->error))
-        send_halves(unit);
+    if (unit->changes->len > 1 && batch->n_in_vain < IN_VAIN_MAX &&
+        !imap_task_is_final(batch->task.worker, unit->error))
+        add_halves(unit);
     else
         refuse(batch, unit->changes, unit->error);
 }
@@ -253,6 +265,8 @@ void imap_unit_end(ImapUnit *unit)
             settle(unit, &g_array_index(unit->changes, ImapMessageChange, i));
     } else if (!imap_task_must_wait(batch->task.worker, unit->error)) {
         end_refused(unit);
+    } else {
+        drop_halves(batch);
     }
     unit_unref(unit);
     imap_batch_step_done(batch);
@@ -391,16 +405,29 @@ static void doubt(ImapBatch *batch)
     cache_box_is_fresh(cache_of(batch), batch->box, G_MAXINT64, &want, NULL);
 }
 
+/* Whether why nothing is sent may be over soon. */
+static gboolean may_pass(ImapBatch *batch)
+{
+    ImapWorker *worker = batch->task.worker;
+
+    return imap_task_must_wait(worker, batch->error) ||
+           (!imap_task_is_final(worker, batch->error) &&
+            imap_changes_may_ask_again(worker, batch->box));
+}
+
 /* All that was asked was answered. */
 static void conclude(ImapBatch *batch)
 {
     ImapWorker *worker = batch->task.worker;
 
-    if (batch->error && !imap_task_must_wait(worker, batch->error))
-        imap_task_refuse(worker, batch->error);
     if (batch->error) {
+        if (!may_pass(batch))
+            imap_task_refuse(worker, batch->error);
         imap_task_end(worker);
-    } else if (!worker->is_in_box || batch->strangers->len) {
+        return;
+    }
+    imap_changes_were_answered(worker, batch->box);
+    if (!worker->is_in_box || batch->strangers->len) {
         if (worker->is_in_box)
             refuse_strangers(batch);
         doubt(batch);
@@ -453,8 +480,11 @@ static void end(ImapBatch *batch)
 
 void imap_batch_step_done(ImapBatch *batch)
 {
-    if (--batch->n_steps > 0)
+    if (--batch->n_steps > 0) {
+        if (batch->n_steps == batch->halves->len)
+            send_next_half(batch);
         return;
+    }
     if (!batch->is_sent) {
         batch->is_sent = TRUE;
         conclude(batch);
@@ -477,6 +507,7 @@ void imap_message_changes_start(ImapWorker *worker, guint32 box, const GArray *i
     batch->strangers = mail_set_new();
     batch->unplaced = g_array_new(FALSE, FALSE, sizeof(guint32));
     batch->unnoted = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+    batch->halves = g_ptr_array_new_with_free_func((GDestroyNotify)unit_unref);
     take_changes(batch);
     batch->n_steps = 1;
     imap_batch_ask(batch);

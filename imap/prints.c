@@ -12,8 +12,9 @@
 
 typedef struct {
     ImapPrint print;
-    guint32 uidnext; /* of one that is sought */
-    guint32 uid;     /* that it has; of one that is sought: that was found, or 0 */
+    guint32 uidnext;  /* of one that is sought */
+    guint32 replaced; /* the same, or 0 */
+    guint32 uid;      /* that it has; of one that is sought: that was found, or 0 */
     gboolean is_claimed;
 } Entry;
 
@@ -55,10 +56,15 @@ gboolean imap_print_is_like(const ImapPrint *print, const ImapPrint *other)
     return g_str_equal(print->date_header, other->date_header) && large - small <= SIZE_SLACK;
 }
 
+static gboolean fits_size(const ImapPrint *sought, const ImapPrint *told)
+{
+    return told->size >= sought->size && told->size - sought->size <= SIZE_SLACK;
+}
+
 /* Whether what was sent as @sought can have become @told, with nothing changed by the server. */
 static gboolean fits(const ImapPrint *sought, const ImapPrint *told)
 {
-    if (told->size < sought->size || told->size - sought->size > SIZE_SLACK)
+    if (!fits_size(sought, told))
         return FALSE;
     if (sought->internal_date != G_MININT64 && told->internal_date != G_MININT64 &&
         sought->internal_date != told->internal_date)
@@ -68,11 +74,11 @@ static gboolean fits(const ImapPrint *sought, const ImapPrint *told)
 
 /* --- collecting --- */
 
-static Entry *entry_new(ImapPrint print, guint32 uidnext, guint32 uid)
+static Entry *entry_new(ImapPrint print, guint32 uid)
 {
     Entry *entry = g_new0(Entry, 1);
 
-    *entry = (Entry){.print = print, .uidnext = uidnext, .uid = uid};
+    *entry = (Entry){.print = print, .uid = uid};
     return entry;
 }
 
@@ -109,11 +115,15 @@ void imap_prints_free(ImapPrints *prints)
     g_free(prints);
 }
 
-void imap_prints_seek(ImapPrints *prints, guint32 uidnext, ImapPrint print)
+void imap_prints_seek(ImapPrints *prints, guint32 uidnext, guint32 replaced, ImapPrint print)
 {
+    Entry *entry = entry_new(print, 0);
+
+    entry->uidnext = uidnext;
+    entry->replaced = replaced;
     if (!g_hash_table_contains(prints->buckets, print.message_id))
         g_hash_table_insert(prints->buckets, g_strdup(print.message_id), g_ptr_array_new());
-    g_ptr_array_add(prints->sought, entry_new(print, uidnext, 0));
+    g_ptr_array_add(prints->sought, entry);
 }
 
 void imap_prints_tell(ImapPrints *prints, guint32 uid, ImapPrint print)
@@ -126,7 +136,7 @@ void imap_prints_tell(ImapPrints *prints, guint32 uid, ImapPrint print)
         imap_print_clear(&print);
         return;
     }
-    entry = entry_new(print, 0, uid);
+    entry = entry_new(print, uid);
     g_ptr_array_add(prints->told, entry);
     g_ptr_array_add(bucket, entry);
 }
@@ -139,6 +149,11 @@ static void claim(Entry *sought, Entry *told)
     told->is_claimed = TRUE;
 }
 
+static gboolean is_free_for(const Entry *sought, const Entry *told)
+{
+    return !told->is_claimed && told->uid >= sought->uidnext && told->uid != sought->replaced;
+}
+
 static void find_exact(ImapPrints *prints, Entry *sought)
 {
     GPtrArray *bucket = g_hash_table_lookup(prints->buckets, sought->print.message_id);
@@ -146,20 +161,20 @@ static void find_exact(ImapPrints *prints, Entry *sought)
     for (guint i = 0; i < bucket->len && !sought->uid; i++) {
         Entry *told = bucket->pdata[i];
 
-        if (!told->is_claimed && told->uid >= sought->uidnext && fits(&sought->print, &told->print))
+        if (is_free_for(sought, told) && fits(&sought->print, &told->print))
             claim(sought, told);
     }
 }
 
-/* The only one that is left in the bucket from @uidnext on, or NULL. */
-static Entry *only_left(const GPtrArray *bucket, guint32 uidnext)
+/* The only one that is left in the bucket for @sought, or NULL. */
+static Entry *only_left(const GPtrArray *bucket, const Entry *sought)
 {
     Entry *only = NULL;
 
     for (guint i = 0; i < bucket->len; i++) {
         Entry *told = bucket->pdata[i];
 
-        if (told->is_claimed || told->uid < uidnext)
+        if (!is_free_for(sought, told))
             continue;
         if (only)
             return NULL;
@@ -185,6 +200,15 @@ static GHashTable *count_missing(const ImapPrints *prints)
     return counts;
 }
 
+/* Whether what was sent as @sought can have become @told, with something changed by the server. */
+static gboolean fits_changed(const Entry *sought, const Entry *told)
+{
+    const ImapPrint *one = &sought->print, *other = &told->print;
+
+    return fits_size(one, other) || (!sought->replaced && one->internal_date != G_MININT64 &&
+                                     one->internal_date == other->internal_date);
+}
+
 static void find_changed(ImapPrints *prints, Entry *sought, GHashTable *counts)
 {
     const char *id = sought->print.message_id;
@@ -192,8 +216,8 @@ static void find_changed(ImapPrints *prints, Entry *sought, GHashTable *counts)
 
     if (sought->uid || !*id || GPOINTER_TO_UINT(g_hash_table_lookup(counts, id)) != 1)
         return;
-    told = only_left(g_hash_table_lookup(prints->buckets, id), sought->uidnext);
-    if (told)
+    told = only_left(g_hash_table_lookup(prints->buckets, id), sought);
+    if (told && fits_changed(sought, told))
         claim(sought, told);
 }
 

@@ -28,13 +28,15 @@ typedef struct ImapPrints ImapPrints;
 ImapPrints *imap_prints_new(void);
 void imap_prints_free(ImapPrints *prints);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapPrints, imap_prints_free)
-/* @print (taken) is sought among UIDs from @uidnext on. */
-void imap_prints_seek(ImapPrints *prints, guint32 uidnext, ImapPrint print);
+/* @print (taken) is sought among UIDs from @uidnext on.  @replaced: the UID of the message that it
+ * takes the place of, an earlier version perhaps, or 0. */
+void imap_prints_seek(ImapPrints *prints, guint32 uidnext, guint32 replaced, ImapPrint print);
 /* @print (taken) is there as @uid; in any order, after all that is sought.  Kept only if it may be
  * one of them, and of those the first 100,000. */
 void imap_prints_tell(ImapPrints *prints, guint32 uid, ImapPrint print);
 /* The UID of each that is sought, in that order, or 0; nothing is found twice.  A message is found
- * by its Message-ID, size and date; where a server changed those, by its Message-ID alone if one is
- * left that has it and one that is sought with it; without a Message-ID by the Date header, size
- * and date.  New; guint32. */
+ * by its Message-ID, size and date; where a server changed one of those, by the Message-ID and the
+ * other if one is left that has it and one that is sought with it; without a Message-ID by the Date
+ * header, size and date.  What replaces another is not found by its date, as another version of it
+ * may have come from elsewhere.  New; guint32. */
 GArray *imap_prints_find(ImapPrints *prints);

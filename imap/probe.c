@@ -130,9 +130,12 @@ static gboolean on_probed(ImapJob *job, const ImapItems *items)
     return TRUE;
 }
 
+/* One that is gone meanwhile (RFC 9051 7.1, EXPUNGEISSUED) is no reason to doubt the others. */
 static void on_probed_all(ImapWorker *worker, const GError *error)
 {
-    end_step(batch_of(worker), error);
+    gboolean is_gone = g_error_matches(error, MAIL_ERROR, MAIL_ERROR_GONE);
+
+    end_step(batch_of(worker), is_gone ? NULL : error);
 }
 
 static gboolean is_destructive(const ImapMessageChange *change)
@@ -206,9 +209,12 @@ ImapTarget *imap_batch_target(ImapBatch *batch, guint32 box)
         if (target->box == box)
             return target;
     }
-    /* STATUS is not for the mailbox that was entered (RFC 9051 6.3.11). */
-    if (box == batch->box)
-        set_told(batch, &new, told->uidvalidity, told->uidnext);
+    /* STATUS is not for the mailbox that was entered (RFC 9051 6.3.11); what came since it was is
+     * known. */
+    if (box == batch->box) {
+        set_told(batch, &new, told->uidvalidity, 0);
+        new.uidnext = MAX(new.uidnext, told->uidnext);
+    }
     g_array_append_val(batch->targets, new);
     return &g_array_index(batch->targets, ImapTarget, batch->targets->len - 1);
 }

@@ -60,7 +60,8 @@ static void on_removed(ImapWorker *worker, const GError *error)
 {
     Sources *sources = sources_of(worker);
 
-    if (error && imap_task_must_wait(worker, error)) {
+    if (error && !imap_task_is_final(worker, error)) {
+        imap_task_put_off(worker, error);
         imap_task_end(worker);
         return;
     }
@@ -124,7 +125,9 @@ static void on_confirmed(ImapWorker *worker, const MailSet *same, const MailSet 
 {
     Sources *sources = sources_of(worker);
 
-    if (error && imap_task_must_wait(worker, error)) {
+    if (error && !imap_task_is_final(worker, error) &&
+        !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_GONE)) {
+        imap_task_put_off(worker, error);
         imap_task_end(worker);
         return;
     }

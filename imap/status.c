@@ -2,10 +2,12 @@
 /* imap/status.c - what a mailbox has, without entering it. */
 #include <string.h>
 
+#include "imap/hierarchy.h"
 #include "imap/task.h"
 
 typedef struct {
     ImapJob job;
+    char *wire;
     ImapStatus status;
     void (*then)(ImapWorker *worker, const ImapStatus *status, const GError *error);
 } StatusJob;
@@ -15,6 +17,24 @@ static guint32 to_uid(guint64 number)
     return number <= G_MAXUINT32 ? (guint32)number : 0;
 }
 
+static gboolean untagged(ImapJob *job, const ImapResponse *response);
+
+static gboolean is_alone(const ImapJob *job)
+{
+    for (GList *link = job->worker->jobs.head; link; link = link->next)
+        if (link->data != job && ((const ImapJob *)link->data)->untagged == untagged)
+            return FALSE;
+    return TRUE;
+}
+
+/* Some servers call a mailbox by another name than they were asked for. */
+static gboolean is_asked(const StatusJob *job, const ImapValue *name)
+{
+    const char *wire = imap_value_text(name);
+
+    return (wire && imap_is_same_box(wire, job->wire)) || is_alone(&job->job);
+}
+
 /* "* STATUS box (MESSAGES 2 UIDNEXT 5)" */
 static gboolean untagged(ImapJob *job, const ImapResponse *response)
 {
@@ -22,7 +42,7 @@ static gboolean untagged(ImapJob *job, const ImapResponse *response)
     const ImapValue *list = response->values ? response->values->next : NULL;
     guint64 number;
 
-    if (!g_str_equal(response->name, "STATUS"))
+    if (!g_str_equal(response->name, "STATUS") || !is_asked((StatusJob *)job, response->values))
         return FALSE;
     for (const ImapValue *value = list ? list->first : NULL; value && value->next;
          value = value->next->next) {
@@ -47,6 +67,11 @@ static void finish(ImapJob *job, const ImapResponse *response, const GError *err
     status->then(job->worker, &status->status, error);
 }
 
+static void clear(ImapJob *job)
+{
+    g_free(((StatusJob *)job)->wire);
+}
+
 void imap_status_send(ImapWorker *worker, const char *wire,
                       void (*then)(ImapWorker *worker, const ImapStatus *status,
                                    const GError *error))
@@ -56,6 +81,9 @@ void imap_status_send(ImapWorker *worker, const char *wire,
 
     job->job.untagged = untagged;
     job->job.finish = finish;
+    job->job.clear = clear;
+    job->wire = g_strdup(wire);
+    job->status.wire = job->wire;
     job->then = then;
     if (!imap_command_add_string(command, wire, strlen(wire), NULL))
         g_assert_not_reached(); /* only a NUL cannot be sent */

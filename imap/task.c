@@ -57,6 +57,29 @@ gboolean imap_task_must_wait(const ImapWorker *worker, const GError *error)
            g_error_matches(error, MAIL_ERROR, MAIL_ERROR_BUSY);
 }
 
+gboolean imap_task_is_final(const ImapWorker *worker, const GError *error)
+{
+    return !imap_session_is_closed(worker->session) &&
+           (g_error_matches(error, MAIL_ERROR, MAIL_ERROR_NOT_FOUND) ||
+            g_error_matches(error, MAIL_ERROR, MAIL_ERROR_PERMISSION) ||
+            g_error_matches(error, MAIL_ERROR, MAIL_ERROR_READ_ONLY));
+}
+
+void imap_task_put_off(ImapWorker *worker, const GError *error)
+{
+    const GArray *ids = worker->task->ids;
+
+    if (imap_task_must_wait(worker, error))
+        return;
+    for (guint i = 0; i < ids->len; i++) {
+        guint32 id = g_array_index(ids, guint32, i);
+        const CacheChange *change = cache_change(imap_worker_cache(worker), id);
+
+        if (change && !change->is_done && !imap_changes_set_back(worker, id))
+            cache_change_refused(imap_worker_cache(worker), id, error);
+    }
+}
+
 void imap_task_refuse(ImapWorker *worker, const GError *error)
 {
     const GArray *ids = worker->task->ids;

@@ -30,6 +30,12 @@ void imap_task_free(ImapTask *task);
 /* Whether the answer leaves open what becomes of the changes: the connection is lost, or the server
  * will do it later. */
 gboolean imap_task_must_wait(const ImapWorker *worker, const GError *error);
+/* Whether it says that what was asked about a mailbox cannot be learned, now or later; after
+ * another error nothing is known, and it is asked again. */
+gboolean imap_task_is_final(const ImapWorker *worker, const GError *error);
+/* After such an error: counts it as a setback, and refuses what had too many; the rest goes back.
+ */
+void imap_task_put_off(ImapWorker *worker, const GError *error);
 /* Refuses all of its changes that are not settled. */
 void imap_task_refuse(ImapWorker *worker, const GError *error);
 
@@ -52,6 +58,7 @@ void imap_step_send(ImapJob *step, const char *name, const char *wire);
 /* --- status.c --- */
 
 typedef struct {
+    const char *wire;             /* of which mailbox */
     guint32 uidvalidity, uidnext; /* 0: not told */
     gboolean has_messages;
     guint64 messages;

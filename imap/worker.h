@@ -55,6 +55,7 @@ typedef struct {
     const ImapOptions *options;
     ImapMarks *lengths;     /* of messages whose sizes are not believed; 0: not known yet */
     ImapSuspects *suspects; /* as to trees and measures */
+    GHashTable *setbacks;   /* of changes, by id: how many, as imap/changes.c counts them */
 } ImapAccount;
 
 /* The worker must not be freed in any of these. */

@@ -26,7 +26,7 @@ static ImapPrint print_from_text(const char *text)
 
 typedef struct {
     const char *name;
-    const char *sought; /* "uidnext print", a line each */
+    const char *sought; /* "uidnext[-replaced] print", a line each */
     const char *told;   /* "uid print", a line each */
     const char *found;  /* UIDs */
 } Row;
@@ -49,6 +49,12 @@ static const Row rows[] = {
     {"content-changed", "5 <a> d 100 50", "6 <a> d 100 77", "6"},
     {"date-ignored", "5 <a> d 100 50", "6 <a> d 999 50", "6"},
     {"content-changed-but-two", "5 <a> d 100 50", "6 <a> d 100 77\n7 <a> d 100 78", "0"},
+    {"content-and-date-changed", "5 <a> d 100 50", "6 <a> d 999 77", "0"},
+    {"content-changed-date-not-sent", "5 <a> d - 50", "6 <a> d 100 77", "0"},
+    {"other-version", "8-7 <a> d 100 50", "9 <a> d 100 77", "0"},
+    {"replacing-date-ignored", "8-7 <a> d 100 50", "9 <a> d 999 50", "9"},
+    {"not-what-it-replaces", "1-7 <a> d 100 50", "7 <a> d 100 50", "0"},
+    {"beside-what-it-replaces", "1-7 <a> d 100 50", "7 <a> d 100 50\n8 <a> d 999 52", "8"},
     {"two-changed", "5 <a> d 100 50\n5 <a> d 100 60", "6 <a> d 100 77", "0 0"},
     {"exact-before-changed", "5 <a> d 100 50\n5 <a> d 100 90", "6 <a> d 100 90\n7 <a> d 100 77",
      "7 6"},
@@ -58,6 +64,14 @@ static const Row rows[] = {
     {"no-id-other-internal-date", "5 - d 100 50", "6 - d 101 50", "0"},
     {"no-id-content-changed", "5 - d 100 50", "6 - d 100 77", "0"},
 };
+
+static void seek(ImapPrints *prints, const char *line)
+{
+    const char *print = strchr(line, ' ') + 1, *replaced = memchr(line, '-', print - line);
+
+    imap_prints_seek(prints, (guint32)atoi(line), replaced ? (guint32)atoi(replaced + 1) : 0,
+                     print_from_text(print));
+}
 
 static void check(gconstpointer data)
 {
@@ -69,7 +83,7 @@ static void check(gconstpointer data)
     g_autoptr(GString) found = g_string_new(NULL);
 
     for (char **line = sought; *line; line++)
-        imap_prints_seek(prints, (guint32)atoi(*line), print_from_text(strchr(*line, ' ') + 1));
+        seek(prints, *line);
     for (char **line = told; *line && **line; line++)
         imap_prints_tell(prints, (guint32)atoi(*line), print_from_text(strchr(*line, ' ') + 1));
     uids = imap_prints_find(prints);
@@ -114,7 +128,7 @@ static guint32 found_behind(guint32 n)
     g_autoptr(ImapPrints) prints = imap_prints_new();
     g_autoptr(GArray) uids = NULL;
 
-    imap_prints_seek(prints, 1, print_from_text("<a> d 1 50"));
+    imap_prints_seek(prints, 1, 0, print_from_text("<a> d 1 50"));
     for (guint32 uid = 1; uid <= n; uid++)
         imap_prints_tell(prints, uid, print_from_text("<a> d 1 10"));
     imap_prints_tell(prints, n + 1, print_from_text("<a> d 1 50"));
