@@ -326,8 +326,6 @@ gboolean wants_suggest_tree(Cache *cache, guint32 generation, guint32 uid);
 gboolean wants_suggest_made(Cache *cache, const BodyKey *made);
 /* Ends the wants of @kind for @uid (0: for all) that are of no mailbox. */
 void wants_end_own(Cache *cache, CacheWantKind kind, guint32 uid, const GError *error);
-/* Whether somebody waits for such a want. */
-gboolean wants_is_waited_for(Cache *cache, CacheWantKind kind, guint32 uid);
 /* The time of all wants of @kind begins anew. */
 void wants_renew(Cache *cache, CacheWantKind kind);
 /* There are new changes for the backend. */

@@ -251,11 +251,8 @@ void cache_change_refused(Cache *cache, guint32 id, const GError *error)
     if (cache->news)
         cache->news->change_refused(&change->pub, error, cache->news_data);
     shades_add(cache, change, -1);
-    /* Whoever waits for this one is told. */
-    if (!wants_is_waited_for(cache, CACHE_WANT_SETTLED, id)) {
-        note_refusal(cache, change->pub.box, error);
-        note_refusal(cache, change->pub.target, error);
-    }
+    note_refusal(cache, change->pub.box, error);
+    note_refusal(cache, change->pub.target, error);
     arrivals_settle(cache, change, FALSE);
     changes_tell_listing(cache, change->pub.uid ? change->pub.box : 0);
     changes_tell_listing(cache, change->pub.target);

@@ -631,13 +631,6 @@ void wants_end_own(Cache *cache, CacheWantKind kind, guint32 uid, const GError *
     }
 }
 
-gboolean wants_is_waited_for(Cache *cache, CacheWantKind kind, guint32 uid)
-{
-    const Want *want = want_find(cache, &(CacheWant){.kind = kind, .uid = uid});
-
-    return want && want->pub.n_waiting;
-}
-
 void wants_renew(Cache *cache, CacheWantKind kind)
 {
     for (GList *link = cache->wants->order.head; link; link = link->next)

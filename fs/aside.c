@@ -9,6 +9,7 @@ typedef struct {
     guint32 generation, uid;
     char *name, *backup;         /* that it had, that it has */
     char *name_key, *backup_key; /* the same with their mailbox */
+    gboolean has_successor;
 } Aside;
 
 struct FsAsides {
@@ -163,4 +164,19 @@ const char *fs_aside_name(Fs *fs, guint32 generation, guint32 uid, const char **
     if (aside && ret_before)
         *ret_before = aside->name;
     return aside ? aside->backup : NULL;
+}
+
+void fs_aside_succeed(Fs *fs, guint32 generation, guint32 uid)
+{
+    Aside *aside = get(fs, generation, uid);
+
+    if (aside)
+        aside->has_successor = TRUE;
+}
+
+gboolean fs_aside_has_successor(Fs *fs, guint32 generation, guint32 uid)
+{
+    const Aside *aside = get(fs, generation, uid);
+
+    return aside && aside->has_successor;
 }

@@ -20,6 +20,9 @@ void fs_run_change_xattr(FsRequest *request);
 /* rename() of the mailbox @box (fs/rename.c). */
 void fs_run_rename_folder(FsRequest *request, guint32 box);
 
+/* unlink() of a file in lost+found (fs/view-lost.c): the reason goes with its message only. */
+void fs_run_unlink_lost(FsRequest *request, FsNode node);
+
 /* --- settle.c: waiting for the server --- */
 
 /* FOUND when the server has taken the change @id; WAIT; FAILED when it refused, or we are offline.
@@ -75,3 +78,6 @@ gboolean fs_aside_lookup(Fs *fs, guint32 box, const char *backup, guint32 *ret_g
 /* What it is called, and what it was called before (or NULL); NULL when it is not set aside.
  * Borrowed. */
 const char *fs_aside_name(Fs *fs, guint32 generation, guint32 uid, const char **ret_before);
+/* Another message was made under the name that it had before: it goes for good with its backup. */
+void fs_aside_succeed(Fs *fs, guint32 generation, guint32 uid);
+gboolean fs_aside_has_successor(Fs *fs, guint32 generation, guint32 uid);

@@ -253,6 +253,7 @@ static FsDraft *get_ready(FsRequest *request, FsDraft *draft)
 void fs_run_write(FsRequest *request)
 {
     FsDraft *draft = get_ready(request, fs_draft_of_handle(request->fs, request->fi.fh));
+    guint64 offset;
     gsize len;
     const void *bytes;
     ssize_t n;
@@ -260,9 +261,11 @@ void fs_run_write(FsRequest *request)
     if (!draft)
         return;
     bytes = g_bytes_get_data(request->bytes, &len);
-    if (answer_code(request, (guint64)request->offset > FS_DRAFT_SIZE_MAX - len ? EFBIG : 0))
+    /* Of where the end is, the kernel has only an idea. */
+    offset = request->fi.flags & O_APPEND ? fs_draft_size(draft) : (guint64)request->offset;
+    if (answer_code(request, offset > FS_DRAFT_SIZE_MAX - len ? EFBIG : 0))
         return;
-    n = pwrite(draft->fd, bytes, len, request->offset);
+    n = pwrite(draft->fd, bytes, len, (off_t)offset);
     if (answer_code(request, n < 0 ? errno : 0))
         return;
     fs_draft_touch(draft);

@@ -9,9 +9,8 @@
 #include "fs/changing.h"
 
 /* Told from those of other files, which count from 1. */
-#define HANDLE_DRAFT         ((guint64)1 << 32)
-#define STREAM_EDITOR_RANDOM 6
-#define LOAD_LEN             ((gsize)4 * CACHE_BLOCK_SIZE)
+#define HANDLE_DRAFT ((guint64)1 << 32)
+#define LOAD_LEN     ((gsize)4 * CACHE_BLOCK_SIZE)
 
 struct FsDrafts {
     GHashTable *by_number; /* FsDraft, owned */
@@ -190,23 +189,9 @@ void fs_draft_rename(FsDraft *draft, guint32 box, const char *name)
     draft->name = g_strdup(name);
 }
 
-/* As sed -i ("sedAbC123") and perl -i ("XXaB3_x9") call what they write before they rename it. */
-static gboolean is_of_stream_editor(const char *name)
-{
-    const char *tail = name + (g_str_has_prefix(name, "sed")  ? strlen("sed")
-                               : g_str_has_prefix(name, "XX") ? strlen("XX")
-                                                              : strlen(name));
-    gsize len = strlen(tail);
-
-    for (gsize i = 0; i < len; i++)
-        if (!g_ascii_isalnum(tail[i]) && tail[i] != '_')
-            return FALSE;
-    return len == STREAM_EDITOR_RANDOM;
-}
-
 gboolean fs_draft_is_scratch(const char *name)
 {
-    return fs_is_backup_name(name) || is_of_stream_editor(name);
+    return name[0] == '.';
 }
 
 void fs_draft_touch(FsDraft *draft)
@@ -342,6 +327,16 @@ static void lead_on(FsDraft *draft)
                             GUINT_TO_POINTER(draft->change));
 }
 
+/* The kernel may have the size of what was written in place of the message. */
+static void forget_size(const FsDraft *draft)
+{
+    const CacheBox *box = cache_box_of_generation(draft->fs->cache, draft->generation);
+
+    fs_notify_inode(draft->fs->notifier, draft->ino);
+    if (box)
+        fs_news.size_corrected(box->id, draft->uid, draft->fs);
+}
+
 void fs_draft_drop_if_over(FsDraft *draft)
 {
     gboolean was_shown = is_shown(draft, draft->box);
@@ -350,9 +345,8 @@ void fs_draft_drop_if_over(FsDraft *draft)
         return;
     if (was_shown)
         fs_forget_name(draft->fs, draft->box, draft->name);
-    /* The kernel may have the size of what was written in place of the message. */
     if (draft->is_rewrite)
-        fs_notify_inode(draft->fs->notifier, draft->ino);
+        forget_size(draft);
     lead_on(draft);
     g_hash_table_remove(draft->fs->drafts->by_number, GUINT_TO_POINTER(draft->number));
 }

@@ -51,8 +51,7 @@ void fs_draft_lead(FsDraft *draft, guint32 number);
 guint32 fs_draft_led(const Fs *fs, guint32 number);
 
 void fs_draft_rename(FsDraft *draft, guint32 box, const char *name);
-/* Whether what is called so is no message: of names with a dot before them, of backups, and of what
- * sed -i and perl -i write. */
+/* Whether what is called so is no message: of names with a dot before them. */
 gboolean fs_draft_is_scratch(const char *name);
 /* What it holds was changed. */
 void fs_draft_touch(FsDraft *draft);
@@ -107,5 +106,7 @@ void fs_draft_send_released(FsRequest *request, FsDraft *draft);
 
 /* The process that a thread is of. */
 pid_t fs_writer_of_thread(pid_t thread);
+/* Whether it is sed or perl. */
+gboolean fs_writer_is_stream_editor(pid_t pid);
 /* Whether @pid has one of the files open for writing.  In doubt it has not. */
 gboolean fs_writer_has_open(pid_t pid, const guint64 *inos, gsize n_inos);

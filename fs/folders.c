@@ -69,6 +69,41 @@ static char *decode_new(Fs *fs, const char *name, guint32 parent, int *ret_code)
 
 /* --- mkdir() --- */
 
+/* The child with the highest id that @parent has, or 0. */
+static guint32 newest_child(Fs *fs, guint32 parent)
+{
+    const CacheBox *child = NULL, *next;
+
+    while ((next = cache_box_next_child(fs->cache, parent, child ? child->id : 0)))
+        child = next;
+    return child ? child->id : 0;
+}
+
+static gboolean is_same_folded(const char *a, const char *b)
+{
+    g_autofree char *a_normal = g_utf8_normalize(a, -1, G_NORMALIZE_ALL),
+                    *b_normal = g_utf8_normalize(b, -1, G_NORMALIZE_ALL);
+    g_autofree char *a_folded = a_normal ? g_utf8_casefold(a_normal, -1) : NULL,
+                    *b_folded = b_normal ? g_utf8_casefold(b_normal, -1) : NULL;
+
+    return a_folded && b_folded && g_str_equal(a_folded, b_folded);
+}
+
+/* The mailbox that the server has made of @name, which it may write in its own way, after @newest;
+ * or 0. */
+static guint32 find_made(Fs *fs, guint32 parent, const char *name, guint32 newest)
+{
+    guint32 made = fs_tree_child(fs->tree, parent, name);
+    const CacheBox *child = NULL;
+
+    while (!made && (child = cache_box_next_child(fs->cache, parent, child ? child->id : newest))) {
+        const char *shown = fs_tree_name(fs->tree, child->id);
+
+        made = shown && is_same_folded(shown, name) ? child->id : 0;
+    }
+    return made;
+}
+
 /* Records it; FALSE when it has answered. */
 static gboolean begin_mkdir(FsRequest *request)
 {
@@ -87,6 +122,7 @@ static gboolean begin_mkdir(FsRequest *request)
         fs_answer_error(request, EEXIST);
         return FALSE;
     }
+    request->until = newest_child(request->fs, request->node.number);
     if (answer == CACHE_ABSENT)
         answer = cache_change_create(request->fs->cache, request->node.number, component,
                                      &request->change, &request->error);
@@ -95,18 +131,26 @@ static gboolean begin_mkdir(FsRequest *request)
     return answer == CACHE_FOUND;
 }
 
-/* The server has made it: it will be among the mailboxes, if it is not yet. */
+/* The server has made it: it will be among the mailboxes, if it is not yet; if it is never, then
+ * under another name. */
 static void end_mkdir(FsRequest *request)
 {
-    struct fuse_entry_param entry;
+    Fs *fs = request->fs;
+    guint32 parent = request->node.number, newest = request->until;
     FsNode node = {
         .kind = request->node.kind,
-        .number = fs_tree_child(request->fs->tree, request->node.number, request->name),
+        .number = find_made(fs, parent, request->name, newest),
     };
+    struct fuse_entry_param entry;
+    const CacheBox *other;
 
+    if (!node.number && fs_run_again(request))
+        return;
+    if (!node.number && (other = cache_box_next_child(fs->cache, parent, newest)))
+        node.number = other->id;
     if (node.number && fs_fill_entry(request, node, &entry) == CACHE_FOUND)
         fs_answer_entry(request, &entry);
-    else if (!fs_run_again(request))
+    else
         fs_answer_error(request, EIO);
 }
 

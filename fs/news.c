@@ -2,6 +2,9 @@
 /* fs/news.c - what the cache tells, translated into what the kernel must forget. */
 #include "fs/changing.h"
 
+/* The files that a message is as a whole. */
+static const FsKind whole_kinds[] = {FS_KIND_MESSAGE, FS_KIND_ALIAS, FS_KIND_UID_MESSAGE};
+
 static guint64 dir_ino(Fs *fs, const FsBoxView *view, guint32 box)
 {
     return fs_ino(fs, (FsNode){.kind = view->box, .number = box});
@@ -120,12 +123,11 @@ static void resize(Fs *fs, FsNode node)
 
 static void on_size_corrected(guint32 id, guint32 uid, gpointer data)
 {
-    static const FsKind kinds[] = {FS_KIND_MESSAGE, FS_KIND_ALIAS, FS_KIND_UID_MESSAGE};
     Fs *fs = data;
     guint32 generation = cache_box(fs->cache, id)->generation;
 
-    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
-        resize(fs, (FsNode){.kind = kinds[i], .number = generation, .uid = uid});
+    for (gsize i = 0; i < G_N_ELEMENTS(whole_kinds); i++)
+        resize(fs, (FsNode){.kind = whole_kinds[i], .number = generation, .uid = uid});
 }
 
 static void on_part_corrected(guint32 id, guint32 uid, const MailPart *part, gpointer data)
@@ -214,7 +216,6 @@ static void on_change_refused(const CacheChange *change, const GError *error, gp
     fs_failures_add(fs->failures, line);
 }
 
-/* The mode bits are others. */
 /* Mode bits say what may be done: of all that the kernel may know. */
 static void on_rights_changed(guint32 id, gpointer data)
 {
@@ -227,9 +228,9 @@ static void on_rights_changed(guint32 id, gpointer data)
     for (guint i = 0; uids && i < uids->len; i++)
         for (guint64 uid = mail_set_range(uids, i)->first; uid <= mail_set_range(uids, i)->last;
              uid++)
-            fs_notify_inode(fs->notifier, fs_ino(fs, (FsNode){.kind = FS_KIND_MESSAGE,
-                                                              .number = box->generation,
-                                                              .uid = (guint32)uid}));
+            for (gsize k = 0; k < G_N_ELEMENTS(whole_kinds); k++)
+                fs_notify_inode(fs->notifier, fs_ino(fs, (FsNode){whole_kinds[k], box->generation,
+                                                                  (guint32)uid, 0}));
 }
 
 const CacheNews fs_news = {

@@ -141,6 +141,11 @@ static void run_open(FsRequest *request)
         fs_answer_error(request, ESTALE);
         return;
     }
+    /* It is in no listing: a copy of that name from another mailbox is not meant to replace it. */
+    if (is_writing && request->node.kind == FS_KIND_ALIAS) {
+        fs_answer_error(request, EEXIST);
+        return;
+    }
     if (is_writing) {
         fs_run_open_writing(request);
         return;

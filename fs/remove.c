@@ -5,15 +5,24 @@
 #include "fs/changing.h"
 #include "fs/writing.h"
 
-/* The first mailbox of that use below @parent, or 0. */
-static guint32 find_trash_below(Fs *fs, guint32 parent)
+/* The one nearest to the root, or 0: others may be somebody else's, who shares them with us. */
+static guint32 find_nearest_trash(Cache *cache)
 {
-    const CacheBox *box = NULL;
-    guint32 found = 0;
+    g_autoptr(GArray) parents = g_array_new(FALSE, FALSE, sizeof(guint32));
+    guint32 root = CACHE_ROOT;
 
-    while (!found && (box = cache_box_next_child(fs->cache, parent, box ? box->id : 0)))
-        found = box->attributes & CACHE_BOX_TRASH ? box->id : find_trash_below(fs, box->id);
-    return found;
+    g_array_append_val(parents, root);
+    for (guint i = 0; i < parents->len; i++) {
+        guint32 parent = g_array_index(parents, guint32, i);
+        const CacheBox *child = NULL;
+
+        while ((child = cache_box_next_child(cache, parent, child ? child->id : 0))) {
+            if (child->attributes & CACHE_BOX_TRASH)
+                return child->id;
+            g_array_append_val(parents, child->id);
+        }
+    }
+    return 0;
 }
 
 static guint32 find_trash(Fs *fs)
@@ -21,7 +30,7 @@ static guint32 find_trash(Fs *fs)
     const CacheBox *last = fs->trash ? cache_box(fs->cache, fs->trash) : NULL;
 
     if (!last || !(last->attributes & CACHE_BOX_TRASH))
-        fs->trash = find_trash_below(fs, CACHE_ROOT);
+        fs->trash = find_nearest_trash(fs->cache);
     return fs->trash;
 }
 
@@ -45,7 +54,8 @@ static CacheAnswer remove_message(FsRequest *request, guint32 generation, guint3
 
     if (!box)
         return CACHE_ABSENT;
-    if (deletes == FS_DELETE_EXPUNGE || box->id == trash)
+    if (deletes == FS_DELETE_EXPUNGE || box->id == trash ||
+        fs_aside_has_successor(fs, generation, uid))
         return cache_change_expunge(fs->cache, generation, uid, &request->change, &request->want,
                                     &request->error);
     if (deletes == FS_DELETE_TRASH && trash)
@@ -55,15 +65,16 @@ static CacheAnswer remove_message(FsRequest *request, guint32 generation, guint3
 }
 
 /* Whether a backup is all that is left of a message: what was written in its place has replaced it,
- * or will. */
+ * or will.  Not where it stays until the backup goes. */
 static gboolean is_replaced(Fs *fs, const CacheBox *box, const char *before, guint32 generation,
                             guint32 uid)
 {
     FsNode draft;
     guint32 id;
 
-    return fs_draft_find(fs, box->id, before, &draft) ||
-           cache_forward(fs->cache, &generation, &uid, &id);
+    return !fs_aside_has_successor(fs, generation, uid) &&
+           (fs_draft_find(fs, box->id, before, &draft) ||
+            cache_forward(fs->cache, &generation, &uid, &id));
 }
 
 /* A message, which may be set aside. */
@@ -94,8 +105,7 @@ static void unlink_node(FsRequest *request, FsNode node)
     if (fs_is_directory(node)) {
         fs_answer_error(request, EISDIR);
     } else if (node.kind == FS_KIND_LOST_FILE) {
-        cache_lost_remove(request->fs->cache, node.uid);
-        fs_answer_error(request, 0);
+        fs_run_unlink_lost(request, node);
     } else if (node.kind == FS_KIND_NEW &&
                fs_draft_find(request->fs, request->node.number, request->name, &draft)) {
         fs_run_unlink_draft(request, draft.uid);

@@ -101,6 +101,11 @@ static void rename_within(FsRequest *request, FsNode node, guint32 generation, g
     int code = compare_names(fs, old_name, request->new_name, &delta);
     CacheAnswer answer;
 
+    if (code && is_aside && g_str_equal(before, request->new_name)) {
+        fs_aside_remove(fs, generation, uid);
+        fs_answer_error(request, 0);
+        return;
+    }
     if (code && node.kind == FS_KIND_NEW && !fs_is_backup_name(request->new_name)) {
         rename_arrival(request, node.uid);
         return;
@@ -225,12 +230,15 @@ static void replace(FsRequest *request, FsNode node, FsNode there)
     if (answer == CACHE_FOUND)
         answer = cache_change_flags(cache, generation, uid, old.flags, 0, NULL, &request->want,
                                     &request->error);
-    if (answer == CACHE_FOUND)
-        answer = cache_change_expunge(cache, old_generation, old_uid, &request->change,
-                                      &request->want, &request->error);
     if (answer == CACHE_FOUND &&
         !cache_arrival_rename(cache, node.uid, request->new_name, &request->error))
         answer = CACHE_FAILED;
+    if (answer == CACHE_FOUND) {
+        answer = cache_change_expunge(cache, old_generation, old_uid, &request->change,
+                                      &request->want, &request->error);
+        if (answer != CACHE_FOUND)
+            (void)cache_arrival_rename(cache, node.uid, request->name, NULL);
+    }
     if (answer == CACHE_FOUND)
         fs_answer_changed(request);
     else
@@ -240,7 +248,7 @@ static void replace(FsRequest *request, FsNode node, FsNode there)
 /* Whether @there, which has the new name, is to make room for @node. */
 static gboolean is_replaced(const FsRequest *request, FsNode node, FsNode there)
 {
-    return node.kind == FS_KIND_NEW && fs_is_mail(there) &&
+    return node.kind == FS_KIND_NEW && fs_is_mail(there) && there.kind != FS_KIND_ALIAS &&
            request->node.number == request->to.number && request->node.kind == FS_KIND_BOX &&
            !(request->flags & RENAME_NOREPLACE);
 }
@@ -270,7 +278,7 @@ static gboolean has_room(FsRequest *request, FsNode node, gboolean is_draft)
         fs_answer_error(request, fs_is_directory(there) ? EISDIR : ENOTDIR);
     else if (!is_draft && is_replaced(request, node, there))
         replace(request, node, there);
-    else if (!is_draft)
+    else if (!is_draft || there.kind == FS_KIND_ALIAS)
         fs_answer_error(request, EEXIST);
     else
         return TRUE;

@@ -28,13 +28,19 @@ static void release_notes(const FsRequest *request)
             fs_notifier_release(request->fs->notifier, request->held[i]);
 }
 
-static void request_free(FsRequest *request)
+static void unpark(FsRequest *request)
 {
     if (request->ticket)
         cache_wait_cancel(request->fs->cache, request->ticket);
     if (request->ticket || request->again_source)
         g_queue_unlink(&request->fs->parked, &request->link);
+    request->ticket = 0;
     g_clear_handle_id(&request->again_source, g_source_remove);
+}
+
+static void request_free(FsRequest *request)
+{
+    unpark(request);
     g_clear_handle_id(&request->interrupt_source, g_source_remove);
     g_clear_error(&request->error);
     g_clear_error(&request->missed);
@@ -231,14 +237,6 @@ static gboolean has_recorded(const FsRequest *request)
 gboolean fs_is_hurried(const FsRequest *request)
 {
     return fuse_req_interrupted(request->req) && has_recorded(request);
-}
-
-static void unpark(FsRequest *request)
-{
-    cache_wait_cancel(request->fs->cache, request->ticket);
-    request->ticket = 0;
-    g_clear_handle_id(&request->again_source, g_source_remove);
-    g_queue_unlink(&request->fs->parked, &request->link);
 }
 
 static gboolean on_interrupt_idle(gpointer data)

@@ -32,11 +32,24 @@ static gboolean go_on(FsRequest *request, CacheAnswer answer)
     return answer == CACHE_FOUND;
 }
 
-static gboolean is_over(const FsRequest *request, guint32 id)
+static gboolean is_refused(const FsRequest *request, guint32 id)
 {
     const CacheChange *change = cache_change(request->fs->cache, id);
 
-    return !change || change->is_done;
+    return change && change->is_refused;
+}
+
+/* A message that was moved elsewhere is not replaced. */
+static void forget_moved(FsRequest *request, Place *place)
+{
+    Cache *cache = request->fs->cache;
+    guint32 generation = place->generation, uid = place->uid, id;
+    const CacheBox *box;
+
+    (void)cache_forward(cache, &generation, &uid, &id);
+    box = cache_box_of_generation(cache, generation);
+    if (!box || box->id != place->box)
+        place->generation = place->uid = 0;
 }
 
 /* The message that it became before, unless that is no more; else the one that is named already, or
@@ -48,7 +61,7 @@ static CacheAnswer find_replaced(FsRequest *request, FsDraft *draft, Place *plac
 
     if (draft->change)
         answer = fs_settle(request, draft->change);
-    if (answer == CACHE_FAILED && is_over(request, draft->change)) {
+    if (answer == CACHE_FAILED && is_refused(request, draft->change)) {
         g_clear_error(&request->error);
         fs_draft_came_back(draft, draft->change);
         answer = CACHE_ABSENT;
@@ -58,24 +71,18 @@ static CacheAnswer find_replaced(FsRequest *request, FsDraft *draft, Place *plac
                                        &request->want, &request->error);
     if (answer == CACHE_ABSENT && !place->uid)
         (void)fs_aside_find(fs, place->box, place->name, &place->generation, &place->uid);
+    forget_moved(request, place);
     return answer == CACHE_ABSENT ? CACHE_FOUND : answer;
 }
 
-static gboolean prepare(FsRequest *request, FsDraft *draft)
+/* WAIT: for what is at work on @draft from then on. */
+static CacheAnswer prepare(FsRequest *request, FsDraft *draft)
 {
-    if (!draft->is_ready && !draft->error) {
-        if (fs_outgoing_start(draft, &request->error))
-            (void)fs_draft_holds(draft, request);
-        else
-            fs_conclude(request, CACHE_FAILED, EIO);
-        return FALSE;
-    }
-    if (draft->error) {
+    if (!draft->is_ready && !draft->error)
+        return fs_outgoing_start(draft, &request->error) ? CACHE_WAIT : CACHE_FAILED;
+    if (draft->error)
         request->error = g_error_copy(draft->error);
-        fs_conclude(request, CACHE_FAILED, EIO);
-        return FALSE;
-    }
-    return TRUE;
+    return draft->error ? CACHE_FAILED : CACHE_FOUND;
 }
 
 static CacheAnswer append(FsRequest *request, const FsDraft *draft, const Place *place)
@@ -84,14 +91,22 @@ static CacheAnswer append(FsRequest *request, const FsDraft *draft, const Place 
     gint64 date = draft->has_date ? draft->date : G_MININT64;
     CacheMessage replaced;
     FsGivenName given;
+    CacheAnswer answer;
+    /* An editor's backup is the old message until it is removed. */
+    gboolean is_kept =
+        place->uid && fs_aside_name(request->fs, place->generation, place->uid, NULL);
 
     fs_names_given(place->name, &given);
     if (place->uid && cache_get_message(cache, place->generation, place->uid, &replaced)) {
         given.flags = replaced.flags;
         date = draft->has_date ? draft->date : replaced.date;
     }
-    return cache_change_append(cache, draft->next, place->box, place->name, given.flags, date,
-                               place->generation, place->uid, &request->want, &request->error);
+    answer = cache_change_append(cache, draft->next, place->box, place->name, given.flags, date,
+                                 is_kept ? 0 : place->generation, is_kept ? 0 : place->uid,
+                                 &request->want, &request->error);
+    if (answer == CACHE_FOUND && is_kept)
+        fs_aside_succeed(request->fs, place->generation, place->uid);
+    return answer;
 }
 
 static CacheAnswer append_or_replace(FsRequest *request, const FsDraft *draft, Place *place)
@@ -114,32 +129,41 @@ static CacheAnswer copy(FsRequest *request, FsDraft *draft, const Place *place)
                              place->box, place->name, draft->next, &request->want, &request->error);
 }
 
-/* What is closed and cannot be sent goes when it is released; what was to be renamed stays. */
-static void note_failure(const FsRequest *request, FsDraft *draft, const Place *place)
+/* What it holds cannot be sent, and goes when it is released. */
+static void set_failure(const FsRequest *request, FsDraft *draft)
 {
-    if (place->name != draft->name)
-        return;
     g_clear_error(&draft->error);
     draft->error = g_error_copy(request->error);
 }
 
-static gboolean record(FsRequest *request, FsDraft *draft, Place *place)
+/* WAIT where something is at work on @draft, too. */
+static CacheAnswer try_to_record(FsRequest *request, FsDraft *draft, Place *place)
 {
     CacheAnswer answer = find_replaced(request, draft, place);
     gboolean is_copy = draft->source_uid && !place->uid;
 
     if (answer == CACHE_FOUND && !is_copy)
         answer = fs_draft_load(request, draft);
-    if (!go_on(request, answer) || (!is_copy && !prepare(request, draft)))
-        return FALSE;
+    if (answer == CACHE_FOUND && !is_copy)
+        answer = prepare(request, draft);
+    if (answer != CACHE_FOUND)
+        return answer;
     answer = is_copy ? copy(request, draft, place) : append_or_replace(request, draft, place);
-    if (answer == CACHE_FAILED)
-        note_failure(request, draft, place);
-    if (!go_on(request, answer))
-        return FALSE;
+    /* What was to be renamed stays. */
+    if (answer == CACHE_FAILED && place->name == draft->name)
+        set_failure(request, draft);
+    if (answer != CACHE_FOUND)
+        return answer;
     fs_draft_became(draft);
     request->change = draft->change;
-    return TRUE;
+    return CACHE_FOUND;
+}
+
+static gboolean record(FsRequest *request, FsDraft *draft, Place *place)
+{
+    CacheAnswer answer = try_to_record(request, draft, place);
+
+    return !fs_draft_holds(draft, request) && go_on(request, answer);
 }
 
 static gboolean is_copy(const FsRequest *request)
@@ -175,16 +199,22 @@ static CacheAnswer set_given_flags(FsRequest *request, const Place *place)
     CacheAnswer answer;
 
     fs_names_given(place->name, &given);
-    if (!given.has_flags || !is_copy(request))
+    if (!given.has_flags || !is_copy(request) || fs_is_hurried(request))
         return CACHE_FOUND;
+    request->may_fail = TRUE;
+    if (request->missed && !is_refused(request, request->change)) {
+        g_clear_error(&request->missed);
+        return CACHE_FOUND;
+    }
     answer = get_copied(request, &generation, &uid, &flags);
     if (answer == CACHE_FOUND && !((flags ^ given.flags) & LETTERED))
         return CACHE_FOUND;
     if (answer == CACHE_FOUND) {
         answer = fs_settle(request, request->change);
-        if (answer == CACHE_FAILED && is_over(request, request->change))
+        if (answer == CACHE_FAILED && is_refused(request, request->change))
             return CACHE_FAILED;
     }
+    request->may_fail = TRUE;
     if (answer == CACHE_FOUND)
         answer = get_copied(request, &generation, &uid, &flags);
     if (answer == CACHE_FOUND)
@@ -195,31 +225,44 @@ static CacheAnswer set_given_flags(FsRequest *request, const Place *place)
     return answer == CACHE_WAIT ? CACHE_WAIT : CACHE_FOUND;
 }
 
-/* Offline it is enough that the change will not be lost. */
+/* Offline, and for who has given up, it is enough that the change will not be lost. */
 static CacheAnswer wait_until_safe(FsRequest *request, gboolean is_lazy)
 {
     Cache *cache = request->fs->cache;
     FsWaits waits = request->fs->options.waits;
     CacheAnswer answer;
 
-    if (is_lazy && waits != FS_WAITS_ALWAYS)
-        return CACHE_FOUND;
     answer = cache_change_is_synced(cache, request->change, &request->want, &request->error);
-    if (answer != CACHE_FOUND || waits == FS_WAITS_FOR_DISK)
+    if (answer != CACHE_FOUND || waits == FS_WAITS_FOR_DISK || fs_is_hurried(request) ||
+        (is_lazy && waits != FS_WAITS_ALWAYS))
         return answer;
     answer = fs_settle(request, request->change);
-    if (answer != CACHE_FAILED || is_over(request, request->change))
+    if (answer != CACHE_FAILED || is_refused(request, request->change))
         return answer;
     g_clear_error(&request->error);
     return CACHE_FOUND;
 }
 
+/* The writer hears of it, and has what was refused: @draft is what it was. */
+static void take_back(FsRequest *request, FsDraft *draft)
+{
+    fs_draft_came_back(draft, request->change);
+    cache_lost_remove(request->fs->cache, request->change);
+}
+
 /* --- closing, syncing --- */
+
+/* Whether it is what sed -i ("sedAbC123") or perl -i ("XXaB3_x9") writes before it renames it. */
+static gboolean is_of_stream_editor(const FsDraft *draft)
+{
+    return (g_str_has_prefix(draft->name, "sed") || g_str_has_prefix(draft->name, "XX")) &&
+           fs_writer_is_stream_editor(draft->writer);
+}
 
 static gboolean is_to_be_sent(const FsDraft *draft)
 {
-    return draft->name && !fs_draft_is_scratch(draft->name) && !fs_draft_is_blank(draft) &&
-           (draft->is_dirty || draft->error);
+    return draft->name && (draft->is_dirty || draft->error) && !fs_draft_is_scratch(draft->name) &&
+           !fs_draft_is_blank(draft) && !is_of_stream_editor(draft);
 }
 
 /* A shell lends its file to one program after the other, and each closes it. */
@@ -244,10 +287,9 @@ static void send_and_answer(FsRequest *request, FsDraft *draft, gboolean is_sync
     answer = set_given_flags(request, &place);
     if (answer == CACHE_FOUND)
         answer = wait_until_safe(request, is_copy(request) && !is_sync);
-    if (answer == CACHE_FAILED && is_over(request, request->change)) {
-        fs_draft_came_back(draft, request->change);
-        g_clear_error(&draft->error);
-        draft->error = g_error_copy(request->error);
+    if (answer == CACHE_FAILED && is_refused(request, request->change)) {
+        take_back(request, draft);
+        set_failure(request, draft);
     }
     if (go_on(request, answer))
         fs_answer_error(request, 0);
@@ -283,6 +325,7 @@ void fs_run_fsync(FsRequest *request)
 {
     FsDraft *draft = fs_draft_of_handle(request->fs, request->fi.fh);
 
+    request->run = fs_run_fsync;
     if (!draft) {
         sync_box(request);
         return;
@@ -297,17 +340,44 @@ void fs_run_fsync(FsRequest *request)
         fs_answer_error(request, 0);
 }
 
+static CacheAnswer record_released(FsRequest *request, FsDraft *draft)
+{
+    Place place = place_of(draft);
+    CacheAnswer answer = CACHE_FOUND;
+
+    if (request->missed) {
+        g_propagate_error(&request->error, g_steal_pointer(&request->missed));
+        return CACHE_FAILED;
+    }
+    if (draft->is_dirty && !draft->error && is_to_be_sent(draft))
+        answer = try_to_record(request, draft, &place);
+    if (answer == CACHE_ABSENT) {
+        g_set_error_literal(&request->error, MAIL_ERROR, MAIL_ERROR_GONE,
+                            "the message is not there any more");
+        answer = CACHE_FAILED;
+    }
+    /* Also when what it waits for fails, it is to be dropped. */
+    request->may_fail = TRUE;
+    return answer;
+}
+
 /* Nobody hears of an error any more, so nobody waits for the server. */
 void fs_draft_send_released(FsRequest *request, FsDraft *draft)
 {
-    Place place = place_of(draft);
+    CacheAnswer answer;
 
     if (fs_draft_holds(draft, request))
         return;
-    if (draft->is_dirty && !draft->error && is_to_be_sent(draft) && !record(request, draft, &place))
+    answer = record_released(request, draft);
+    if (fs_draft_holds(draft, request))
         return;
-    fs_draft_drop_if_over(draft);
-    fs_answer_error(request, 0);
+    /* It cannot be sent, and nobody else will try. */
+    if (answer == CACHE_FAILED)
+        set_failure(request, draft);
+    if (answer != CACHE_WAIT)
+        fs_draft_drop_if_over(draft);
+    if (go_on(request, answer))
+        fs_answer_error(request, 0);
 }
 
 /* --- renaming --- */
@@ -355,8 +425,8 @@ static void finish_rename(FsRequest *request, FsDraft *draft, const Place *place
     if (request->change && answer == CACHE_FOUND)
         answer = wait_until_safe(request, is_copy(request));
     /* It keeps its old name, and the next one may do. */
-    if (answer == CACHE_FAILED && is_over(request, request->change)) {
-        fs_draft_came_back(draft, request->change);
+    if (answer == CACHE_FAILED && is_refused(request, request->change)) {
+        take_back(request, draft);
         fs_draft_touch(draft);
     }
     if (!go_on(request, answer))

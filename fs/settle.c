@@ -18,23 +18,29 @@ static gboolean is_offline(FsRequest *request)
 
 CacheAnswer fs_settle(FsRequest *request, guint32 id)
 {
-    request->may_fail = TRUE;
+    request->may_fail = !is_over(request, id);
+    /* Its end says more than what it waited for. */
+    if (!request->may_fail)
+        g_clear_error(&request->missed);
     /* A connection that was lost meanwhile is another matter: there may be a new one. */
-    if (request->missed && (is_over(request, id) || !is_offline(request))) {
+    if (request->missed && !is_offline(request)) {
         g_propagate_error(&request->error, g_steal_pointer(&request->missed));
         return CACHE_FAILED;
     }
     return cache_change_settled(request->fs->cache, id, &request->want, &request->error);
 }
 
-/* The same where it is enough, offline, that the change will not be lost. */
+/* The same where it is enough, offline or for who has given up, that the change will not be lost.
+ */
 static CacheAnswer settle_or_sync(FsRequest *request, guint32 id)
 {
-    CacheAnswer answer = fs_settle(request, id);
+    if (!fs_is_hurried(request)) {
+        CacheAnswer answer = fs_settle(request, id);
 
-    if (answer != CACHE_FAILED || is_over(request, id) || !is_offline(request))
-        return answer;
-    g_clear_error(&request->error);
+        if (answer != CACHE_FAILED || is_over(request, id) || !is_offline(request))
+            return answer;
+        g_clear_error(&request->error);
+    }
     return cache_change_is_synced(request->fs->cache, id, &request->want, &request->error);
 }
 

@@ -5,12 +5,13 @@
 #include "fs/changing.h"
 #include "fs/writing.h"
 
-/* Cookies of a mailbox's entries: its children by id, then its messages from the newest down, then
- * what arrives and what is written, by number. */
+/* Cookies of a mailbox's entries: its children by id, then what is written and what arrives, by
+ * number, then its messages from the newest down.  A draft becomes an arrival and that a message:
+ * in this order none is missed that does so between two pages. */
 #define COOKIE_BOXES    ((guint64)1 << 32)
-#define COOKIE_MESSAGES ((guint64)2 << 32)
+#define COOKIE_DRAFTS   ((guint64)2 << 32)
 #define COOKIE_ARRIVALS ((guint64)3 << 32)
-#define COOKIE_DRAFTS   ((guint64)4 << 32)
+#define COOKIE_MESSAGES ((guint64)4 << 32)
 
 /* --- names --- */
 
@@ -101,6 +102,17 @@ static CacheAnswer lookup_told(FsRequest *request, FsNode dir, const char *name,
     return CACHE_ABSENT;
 }
 
+/* Whether what arrived in @box as @name has been set aside since. */
+static gboolean is_set_aside(Fs *fs, guint32 box, const char *name, guint32 id)
+{
+    guint32 aside_generation, aside_uid, generation, uid;
+    guint64 want;
+
+    return fs_aside_find(fs, box, name, &aside_generation, &aside_uid) &&
+           cache_arrival_message(fs->cache, id, &generation, &uid, &want, NULL) == CACHE_FOUND &&
+           generation == aside_generation && uid == aside_uid;
+}
+
 /* By what was done here. */
 static CacheAnswer lookup_given(FsRequest *request, FsNode dir, const char *name, FsNode *ret_child)
 {
@@ -114,7 +126,7 @@ static CacheAnswer lookup_given(FsRequest *request, FsNode dir, const char *name
     if (fs_draft_find(fs, dir.number, name, ret_child))
         return CACHE_FOUND;
     id = cache_arrival_find(fs->cache, dir.number, name);
-    if (!id)
+    if (!id || is_set_aside(fs, dir.number, name, id))
         return CACHE_ABSENT;
     *ret_child = (FsNode){.kind = FS_KIND_NEW, .number = 1, .uid = id};
     return CACHE_FOUND;
@@ -140,9 +152,8 @@ static CacheAnswer boxes_lookup(FsRequest *request, FsNode dir, const char *name
 static gboolean next_child(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
 {
     guint32 after = cookie >= COOKIE_BOXES ? (guint32)cookie : 0;
-    const CacheBox *child = cookie < COOKIE_MESSAGES
-                                ? cache_box_next_child(request->fs->cache, dir.number, after)
-                                : NULL;
+    const CacheBox *child =
+        cookie < COOKIE_DRAFTS ? cache_box_next_child(request->fs->cache, dir.number, after) : NULL;
     const char *name = child ? fs_tree_name(request->fs->tree, child->id) : NULL;
 
     if (!name)
@@ -194,7 +205,7 @@ static gboolean next_arrival(FsRequest *request, FsNode dir, guint64 cookie, FsE
 {
     guint32 after = cookie >= COOKIE_ARRIVALS ? (guint32)cookie : 0;
     const CacheChange *change =
-        cookie < COOKIE_DRAFTS ? cache_arrival_next(request->fs->cache, dir.number, after) : NULL;
+        cookie < COOKIE_MESSAGES ? cache_arrival_next(request->fs->cache, dir.number, after) : NULL;
 
     if (change)
         set_new(ret_entry, change->id, change->name, COOKIE_ARRIVALS);
@@ -206,7 +217,7 @@ static gboolean next_draft(FsRequest *request, FsNode dir, guint64 cookie, FsEnt
     guint32 after = cookie >= COOKIE_DRAFTS ? (guint32)cookie : 0, number;
     const char *name;
 
-    if (!fs_draft_next(request->fs, dir.number, after, &number, &name))
+    if (cookie >= COOKIE_ARRIVALS || !fs_draft_next(request->fs, dir.number, after, &number, &name))
         return FALSE;
     set_new(ret_entry, number, name, COOKIE_DRAFTS);
     return TRUE;
@@ -214,18 +225,12 @@ static gboolean next_draft(FsRequest *request, FsNode dir, guint64 cookie, FsEnt
 
 static CacheAnswer boxes_next(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
 {
-    CacheAnswer answer = CACHE_ABSENT;
-
     if (next_child(request, dir, cookie, ret_entry))
         return CACHE_FOUND;
-    if (cookie < COOKIE_ARRIVALS)
-        answer = next_message(request, dir, cookie, ret_entry);
-    if (answer != CACHE_ABSENT || dir.kind != FS_KIND_BOX)
-        return answer;
-    return next_arrival(request, dir, cookie, ret_entry) ||
-                   next_draft(request, dir, cookie, ret_entry)
-               ? CACHE_FOUND
-               : CACHE_ABSENT;
+    if (dir.kind == FS_KIND_BOX && (next_draft(request, dir, cookie, ret_entry) ||
+                                    next_arrival(request, dir, cookie, ret_entry)))
+        return CACHE_FOUND;
+    return next_message(request, dir, cookie, ret_entry);
 }
 
 /* --- the directory itself --- */

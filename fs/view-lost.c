@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* fs/view-lost.c - .mailfs/lost+found: what the server refused for good, and why. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/views.h"
+#include "fs/changing.h"
 
 #define STEM_MAX 200 /* bytes of the name that it was given */
 
@@ -148,6 +149,13 @@ static CacheAnswer file_read(FsRequest *request, FsNode node, guint64 offset, gs
     return cache_lost_read(request->fs->cache, lost->id, offset, size, ret_slices, &request->error)
                ? CACHE_FOUND
                : CACHE_FAILED;
+}
+
+void fs_run_unlink_lost(FsRequest *request, FsNode node)
+{
+    if (node.number == LOST_DATA)
+        cache_lost_remove(request->fs->cache, node.uid);
+    fs_answer_error(request, node.number == LOST_DATA ? 0 : EPERM);
 }
 
 const FsView fs_view_lost_file = {

@@ -93,11 +93,13 @@ CacheAnswer fs_draft_read(FsRequest *request, const FsDraft *draft, guint64 offs
                           GPtrArray *ret_slices)
 {
     g_autofree guint8 *bytes = NULL;
+    guint64 whole = fs_draft_size(draft);
     ssize_t n;
 
     if (draft->source_uid)
         return cache_read(draft->fs->cache, draft->source_generation, draft->source_uid, "", offset,
                           size, ret_slices, &request->want, &request->error);
+    size = (gsize)MIN(size, whole - MIN(offset, whole));
     bytes = g_malloc(size);
     n = pread(draft->fd, bytes, size, (off_t)offset);
     if (n < 0) {

@@ -53,6 +53,15 @@ pid_t fs_writer_of_thread(pid_t thread)
                                                                                      : 0;
 }
 
+gboolean fs_writer_is_stream_editor(pid_t pid)
+{
+    char path[64], text[64];
+
+    g_snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    return pid && read_proc(path, text, sizeof text) &&
+           (g_str_equal(text, "sed\n") || g_str_equal(text, "perl\n"));
+}
+
 static gboolean is_among(guint64 ino, const guint64 *inos, gsize n_inos)
 {
     for (gsize i = 0; i < n_inos; i++)

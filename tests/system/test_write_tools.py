@@ -163,6 +163,13 @@ def test_shell(place, source):
     assert here.only().content == LETTER + b"P.S.\r\n"
 
 
+@pytest.mark.parametrize("name", ["letter.eml~", "sedentary", "XX000123"])
+def test_copying_by_names_of_editors(place, source, name):
+    here = place()
+    here.mount.run("cp", source / "a.eml", f"INBOX/{name}", check=True)
+    assert here.only().content == LETTER
+
+
 def test_touch_sends_nothing(place):
     here = place()
     here.mount.run("touch", "INBOX/new.eml", check=True)

@@ -26,6 +26,26 @@ static void test_mkdir(Mount *mount, gconstpointer data)
     (void)mount_ino(mount, "New");
 }
 
+/* The server writes it in its own way. */
+static void test_mkdir_altered(Mount *mount, gconstpointer data)
+{
+    static const char *const names[] = {"NEW", "New-2"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        guint64 unique = mount_send_mkdir(mount, "", "new");
+        const FakeAnswer *answer;
+
+        g_assert_null(fakekernel_peek(mount->kernel, unique));
+        fakebackend_do_all(mount->backend);
+        fakebackend_set_boxes(mount->backend, "INBOX", "Archive", "Archive/2024", "Sent", names[i],
+                              NULL);
+        answer = fakekernel_wait(mount->kernel, unique);
+        assert_code(answer, 0);
+        g_assert_cmpuint(((const struct fuse_entry_out *)(gconstpointer)answer->bytes)->nodeid, ==,
+                         mount_ino(mount, names[i]));
+    }
+}
+
 static void test_mkdir_refused(Mount *mount, gconstpointer data)
 {
     guint64 unique = mount_send_mkdir(mount, "Archive", "New");
@@ -187,6 +207,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     mount_test("/mkdir/done", NULL, test_mkdir);
+    mount_test("/mkdir/altered", NULL, test_mkdir_altered);
     mount_test("/mkdir/refused", NULL, test_mkdir_refused);
     mount_test("/mkdir/offline", NULL, test_mkdir_offline);
     mount_test("/mkdir/names", NULL, test_names);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+static const FsOptions always = {.waits = FS_WAITS_ALWAYS};
+
 /* --- the calls that may wait --- */
 
 static guint64 send_lookup(Mount *mount)
@@ -186,6 +188,29 @@ static void test_storm(Mount *mount, gconstpointer data)
     check_all_is_well(mount);
 }
 
+/* --- changes --- */
+
+/* It will be done: only the server is not waited for. */
+static void test_recorded(Mount *mount, gconstpointer data)
+{
+    guint64 unique = mount_send_rename(mount, "INBOX", "u1.eml", "Sent", "one.eml", 0);
+
+    g_assert_null(fakekernel_peek(mount->kernel, unique));
+    fakekernel_interrupt(mount->kernel, unique);
+    assert_code(fakekernel_wait(mount->kernel, unique), 0);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 1);
+}
+
+/* Nothing is there before the server says so. */
+static void test_mailbox(Mount *mount, gconstpointer data)
+{
+    guint64 unique = mount_send_mkdir(mount, "", "New");
+
+    g_assert_null(fakekernel_peek(mount->kernel, unique));
+    fakekernel_interrupt(mount->kernel, unique);
+    assert_code(fakekernel_wait(mount->kernel, unique), EINTR);
+}
+
 /* --- the end --- */
 
 static void test_unmounted_while_parked(Mount *mount, const void *sender)
@@ -281,6 +306,8 @@ int main(int argc, char **argv)
     mount_test("/interrupt/one-of-two", NULL, test_one_of_two);
     mount_test("/interrupt/storm", NULL, test_storm);
     mount_test("/interrupt/unmounted-while-interrupted", NULL, test_unmounted_while_interrupted);
+    mount_test("/interrupt/recorded", &always, test_recorded);
+    mount_test("/interrupt/mailbox", NULL, test_mailbox);
     mount_test("/end/destroy", NULL, test_destroy);
     mount_test("/end/hang-up", NULL, test_kernel_hangs_up);
     mount_test("/forget/storm", NULL, test_forgets);

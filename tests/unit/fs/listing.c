@@ -106,6 +106,29 @@ static void test_cookie_outlives_its_message(Mount *mount, gconstpointer data)
     g_assert_cmpuint(n_listed(reader, 4), ==, 0);
 }
 
+/* What arrives meanwhile may be there twice, under each of its names, but not be missed. */
+static void test_arrivals_settle(Mount *mount, gconstpointer data)
+{
+    static const char *const given[] = {"a.eml", "b.eml", "c.eml"};
+    g_autoptr(DirReader) reader =
+        dirreader_new(mount_ino(mount, "Archive"), FUSE_READDIR, least_size(FUSE_READDIR));
+
+    for (guint32 i = 0; i < G_N_ELEMENTS(given); i++) {
+        g_autofree char *name = g_strdup_printf(INBOX_NAME ".u%u,.eml", i + 1);
+
+        g_assert_cmpint(mount_rename(mount, "INBOX", name, "Archive", given[i]), ==, 0);
+    }
+    assert_code(mount_open(mount, FUSE_OPENDIR, reader->dir, 0), 0);
+    do {
+        g_assert_true(dirreader_next(mount, reader));
+    } while (!g_str_equal(reader->names->pdata[reader->names->len - 1], given[0]));
+    fakebackend_do_all(mount->backend);
+    while (dirreader_next(mount, reader))
+        ;
+    for (guint32 uid = 1; uid <= G_N_ELEMENTS(given); uid++)
+        g_assert_cmpuint(n_listed(reader, uid), ==, 1);
+}
+
 static void test_mailboxes_come_and_go(Mount *mount, gconstpointer data)
 {
     g_autoptr(DirReader) reader = dirreader_new(INO_ROOT, FUSE_READDIR, least_size(FUSE_READDIR));
@@ -350,6 +373,7 @@ int main(int argc, char **argv)
     g_test_add("/listing/comings-and-goings-plus", Mount, &opcodes[1], mount_set_up_usual,
                test_comings_and_goings, mount_tear_down);
     mount_test("/listing/cookie-outlives-message", NULL, test_cookie_outlives_its_message);
+    mount_test("/listing/arrivals-settle", NULL, test_arrivals_settle);
     mount_test("/listing/mailboxes", NULL, test_mailboxes_come_and_go);
     mount_test("/listing/cookies-never-given", NULL, test_cookies_never_given);
     mount_test("/listing/windows", NULL, test_windows);

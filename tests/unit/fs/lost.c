@@ -83,6 +83,16 @@ static void test_remove(Mount *mount, gconstpointer data)
     g_assert_cmpstr(list, ==, ". .. ");
 }
 
+/* The text alone is not what is thrown away. */
+static void test_keep_reason(Mount *mount, gconstpointer data)
+{
+    guint32 id = lose(mount, "new.eml");
+    g_autofree char *name = g_strdup_printf("%u-new.reason.txt", id);
+
+    g_assert_cmpint(mount_unlink(mount, ".mailfs/lost+found", name), ==, EPERM);
+    check_text(mount, SENT, id, "new.eml");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -90,5 +100,6 @@ int main(int argc, char **argv)
     mount_test("/lost/found", &for_disk, test_found);
     mount_test("/lost/long-name", &for_disk, test_long_name);
     mount_test("/lost/remove", &for_disk, test_remove);
+    mount_test("/lost/reason", &for_disk, test_keep_reason);
     return g_test_run();
 }

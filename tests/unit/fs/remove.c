@@ -40,6 +40,24 @@ static void test_to_the_trash(Mount *mount, gconstpointer data)
     (void)mount_ino(mount, "Trash/" INBOX_NAME ".u1,.eml");
 }
 
+/* Somebody else's mailboxes, which are shared with us, have one of their own. */
+static void test_nearest_trash(Mount *mount, gconstpointer data)
+{
+    static const gboolean none_raw[3];
+    static const char *const inbox[] = {"INBOX", NULL}, *const trash[] = {"Trash", NULL},
+                             *const others[] = {"Others", "bob", "Trash", NULL};
+    static const CacheBoxNews boxes[] = {
+        {"INBOX", inbox, none_raw, 0},
+        {"Others/bob/Trash", others, none_raw, CACHE_BOX_TRASH},
+        {"Trash", trash, none_raw, CACHE_BOX_TRASH},
+    };
+
+    cache_put_boxes(mount->cache, boxes, G_N_ELEMENTS(boxes));
+    g_assert_cmpint(mount_unlink(mount, "INBOX", U2), ==, 0);
+    g_assert_cmpuint(check_change(mount, CACHE_CHANGE_MOVE, 2)->target, ==,
+                     fakebackend_box(mount->backend, "Trash"));
+}
+
 /* Where it is for good. */
 static void test_in_the_trash(Mount *mount, gconstpointer data)
 {
@@ -95,6 +113,8 @@ static void test_expunge(Mount *mount, gconstpointer data)
     check_change(mount, CACHE_CHANGE_EXPUNGE, 2);
     g_assert_cmpint(mount_lookup_code(mount, mount_ino(mount, "INBOX"), U2), ==, ENOENT);
     fakebackend_do_all(mount->backend);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
     g_assert_cmpint(mount_getattr_code(mount, ino), ==, ESTALE);
 }
 
@@ -134,11 +154,19 @@ static void test_rights(Mount *mount, gconstpointer data)
 {
     const CacheRights none = {.is_read_only = TRUE};
     guint64 inbox = mount_ino(mount, "INBOX"), ino = mount_ino(mount, "INBOX/" U2);
+    g_autofree char *notes = NULL;
+    const char *note;
 
     g_assert_cmpuint(mount_getattr(mount, inbox)->mode & 07777, ==, 0700);
     g_assert_cmpuint(mount_getattr(mount, ino)->mode & 07777, ==, 0600);
     mount->backend->rights = none;
     g_assert_cmpint(mount_unlink(mount, "INBOX", U2), ==, EROFS);
+    notes = mount_take_notes(mount);
+    /* By its name, by its alias and by its number. */
+    note = strstr(notes, "inode INBOX/u2.eml\n");
+    g_assert_nonnull(note);
+    g_assert_nonnull(strstr(note + 1, "inode INBOX/u2.eml\n"));
+    g_assert_nonnull(strstr(notes, "inode .mailfs/uid/INBOX/u2.eml\n"));
     g_assert_cmpuint(mount_getattr(mount, inbox)->mode & 07777, ==, 0500);
     g_assert_cmpuint(mount_getattr(mount, ino)->mode & 07777, ==, 0400);
     assert_code(mount_open(mount, FUSE_OPEN, ino, O_WRONLY), EROFS);
@@ -149,6 +177,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     mount_test("/remove/trash", NULL, test_to_the_trash);
+    mount_test("/remove/nearest-trash", NULL, test_nearest_trash);
     mount_test("/remove/in-trash", NULL, test_in_the_trash);
     mount_test("/remove/just-moved", NULL, test_just_moved_there);
     mount_test("/remove/no-trash", NULL, test_without_a_trash);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/fs/rename.c - messages that get other flags, go to other mailboxes or are set aside.
  */
-#include "mount.h"
-
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "fakefile.h"
+#include "fs/changing.h"
 
 #define U2 INBOX_NAME ".u2,"
 
@@ -251,6 +253,79 @@ static void test_aside_is_removed(Mount *mount, gconstpointer data)
     check_delta(mount, MAIL_FLAG_DELETED, 0);
 }
 
+/* A backup is a message until it is removed, and nothing more when another has its name. */
+static void test_succeeded(Mount *mount, gconstpointer data)
+{
+    g_assert_cmpint(mount_rename(mount, "INBOX", U2 ".eml", "INBOX", U2 ".eml~"), ==, 0);
+    fs_aside_succeed(mount->fs, cache_box(mount->cache, mount->inbox)->generation, 2);
+    mount_read_all(mount, mount_ino(mount, "INBOX/" U2 ".eml~"));
+    g_assert_cmpint(mount_unlink(mount, "INBOX", U2 ".eml~"), ==, 0);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 1);
+    g_assert_cmpuint(fakebackend_change(mount->backend, CACHE_CHANGE_EXPUNGE)->uid, ==, 2);
+    g_assert_cmpint(mount_lookup_code(mount, mount_ino(mount, "INBOX"), U2 ".eml"), ==, ENOENT);
+}
+
+/* Also one that has no other name yet than the one that it was given. */
+static void test_arrival_aside(Mount *mount, gconstpointer data)
+{
+    guint64 archive = mount_ino(mount, "Archive");
+
+    g_assert_cmpint(mount_rename(mount, "INBOX", U2 ".eml", "Archive", "a.eml"), ==, 0);
+    fakebackend_do_all(mount->backend);
+    g_assert_cmpint(mount_rename(mount, "Archive", "a.eml", "Archive", "a.eml~"), ==, 0);
+    g_assert_cmpint(mount_lookup_code(mount, archive, "a.eml"), ==, ENOENT);
+    (void)mount_ino(mount, "Archive/a.eml~");
+    g_assert_cmpint(mount_rename(mount, "Archive", "a.eml~", "Archive", "a.eml"), ==, 0);
+    g_assert_cmpint(mount_lookup_code(mount, archive, "a.eml~"), ==, ENOENT);
+    (void)mount_ino(mount, "Archive/a.eml");
+}
+
+/* --- in place of another --- */
+
+/* A new file of INBOX, which the server has. */
+static void write_letter(Mount *mount, const char *name)
+{
+    FakeFile file = fakefile_new(mount, "INBOX", name);
+
+    fakefile_write(&file, 0, "Subject: New\n\nNew.\n");
+    g_assert_cmpint(fakefile_flush_done(&file), ==, 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+}
+
+static void test_replace(Mount *mount, gconstpointer data)
+{
+    (void)mount_ino(mount, "INBOX/u2.eml");
+    fakebackend_set_flags(mount->backend, mount->inbox, 2, MAIL_FLAG_FLAGGED);
+    write_letter(mount, "new.eml");
+    g_assert_cmpint(mount_rename(mount, "INBOX", "new.eml", "INBOX", U2 "F.eml"), ==, 0);
+    g_assert_cmpuint(fakebackend_change(mount->backend, CACHE_CHANGE_EXPUNGE)->uid, ==, 2);
+    g_assert_cmphex(fakebackend_change(mount->backend, CACHE_CHANGE_FLAGS)->add, ==,
+                    MAIL_FLAG_FLAGGED);
+}
+
+static void test_replace_refused(Mount *mount, gconstpointer data)
+{
+    mount->backend->rights.may_remove = FALSE;
+    write_letter(mount, "new.eml");
+    g_assert_cmpint(mount_rename(mount, "INBOX", "new.eml", "INBOX", U2 ".eml"), ==, EACCES);
+    (void)mount_ino(mount, "INBOX/new.eml");
+    (void)mount_ino(mount, "INBOX/" U2 ".eml");
+}
+
+/* Who writes to a name that is in no listing means another mailbox's message of that number. */
+static void test_by_chance(Mount *mount, gconstpointer data)
+{
+    FakeFile draft = fakefile_new(mount, "INBOX", ".u2.eml.tmp");
+
+    write_letter(mount, "new.eml");
+    g_assert_cmpint(mount_rename(mount, "INBOX", "new.eml", "INBOX", "u2.eml"), ==, EEXIST);
+    g_assert_cmpint(mount_rename(mount, "INBOX", ".u2.eml.tmp", "INBOX", "u2.eml"), ==, EEXIST);
+    assert_code(mount_open(mount, FUSE_OPEN, mount_ino(mount, "INBOX/u2.eml"), O_WRONLY | O_TRUNC),
+                EEXIST);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+    g_assert_cmpint(fakefile_release(&draft), ==, 0);
+}
+
 /* --- waiting --- */
 
 static const FsOptions sync_options = {.waits = FS_WAITS_ALWAYS};
@@ -343,6 +418,11 @@ int main(int argc, char **argv)
     mount_test("/move/places", NULL, test_places);
     mount_test("/aside/there-and-back", NULL, test_aside);
     mount_test("/aside/removed", NULL, test_aside_is_removed);
+    mount_test("/aside/succeeded", NULL, test_succeeded);
+    mount_test("/aside/arrival", NULL, test_arrival_aside);
+    mount_test("/replace/done", NULL, test_replace);
+    mount_test("/replace/refused", NULL, test_replace_refused);
+    mount_test("/replace/by-chance", NULL, test_by_chance);
     mount_test("/sync/done", &sync_options, test_sync);
     mount_test("/sync/refused", &sync_options, test_sync_refused);
     mount_test("/sync/offline", &sync_options, test_sync_offline);

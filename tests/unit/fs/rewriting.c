@@ -46,7 +46,7 @@ static void check_data(Mount *mount, const CacheChange *change, const char *expe
 
 static void test_truncated(Mount *mount, gconstpointer data)
 {
-    FakeFile file = fakefile_open_path(mount, "INBOX/u9.eml", O_WRONLY | O_TRUNC);
+    FakeFile file = fakefile_open_path(mount, ".mailfs/uid/INBOX/9.eml", O_WRONLY | O_TRUNC);
     const CacheChange *change;
 
     g_assert_cmpuint(mount_getattr(mount, file.ino)->size, ==, 0);
@@ -67,7 +67,7 @@ static void test_truncated(Mount *mount, gconstpointer data)
 /* What it held is fetched when the first byte is written. */
 static void test_in_place(Mount *mount, gconstpointer data)
 {
-    FakeFile file = fakefile_open_path(mount, "INBOX/u9.eml", O_RDWR);
+    FakeFile file = fakefile_open_path(mount, ".mailfs/uid/INBOX/9.eml", O_RDWR);
 
     fakefile_check(&file, OLD);
     fakefile_write(&file, strlen("Subject: "), "New");
@@ -79,7 +79,7 @@ static void test_in_place(Mount *mount, gconstpointer data)
 
 static void test_unwritten(Mount *mount, gconstpointer data)
 {
-    FakeFile file = fakefile_open_path(mount, "INBOX/u9.eml", O_RDWR);
+    FakeFile file = fakefile_open_path(mount, ".mailfs/uid/INBOX/9.eml", O_RDWR);
 
     g_assert_cmpint(fakefile_flush(&file), ==, 0);
     g_assert_cmpint(fakefile_release(&file), ==, 0);
@@ -90,11 +90,14 @@ static void test_unwritten(Mount *mount, gconstpointer data)
 /* It is as it was. */
 static void test_spoiled(Mount *mount, gconstpointer data)
 {
-    FakeFile file = fakefile_open_path(mount, "INBOX/u9.eml", O_WRONLY | O_TRUNC);
-    g_autofree char *text = NULL;
+    FakeFile file = fakefile_open_path(mount, ".mailfs/uid/INBOX/9.eml", O_WRONLY | O_TRUNC);
+    g_autofree char *text = NULL, *notes = NULL;
 
     g_assert_cmpint(fakefile_flush(&file), ==, EINVAL);
     g_assert_cmpint(fakefile_release(&file), ==, 0);
+    /* Under each of its names. */
+    g_assert_cmpuint(g_hash_table_size(mount->fs->resized), ==, 3);
+    notes = mount_take_notes(mount);
     g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
     text = mount_read_text(mount, "INBOX/u9.eml");
     g_assert_cmpstr(text, ==, OLD);
@@ -102,10 +105,24 @@ static void test_spoiled(Mount *mount, gconstpointer data)
 
 static void test_removed_meanwhile(Mount *mount, gconstpointer data)
 {
-    FakeFile file = fakefile_open_path(mount, "INBOX/u9.eml", O_WRONLY | O_TRUNC);
+    FakeFile file = fakefile_open_path(mount, ".mailfs/uid/INBOX/9.eml", O_WRONLY | O_TRUNC);
 
     fakefile_write(&file, 0, LETTER);
     fakebackend_expunge(mount->backend, mount->inbox, 9);
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    check_data(mount, check_change(mount, CACHE_CHANGE_APPEND, 0), SENT);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+}
+
+/* The one that is elsewhere stays. */
+static void test_moved_meanwhile(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_open_path(mount, ".mailfs/uid/INBOX/9.eml", O_WRONLY | O_TRUNC);
+
+    fakefile_write(&file, 0, LETTER);
+    g_assert_cmpint(mount_rename(mount, "INBOX", INBOX_NAME ".u9,D.eml", "Sent", "kept.eml"), ==,
+                    0);
+    fakebackend_do_all(mount->backend);
     g_assert_cmpint(fakefile_flush(&file), ==, 0);
     check_data(mount, check_change(mount, CACHE_CHANGE_APPEND, 0), SENT);
     g_assert_cmpint(fakefile_release(&file), ==, 0);
@@ -136,6 +153,20 @@ static void test_copy(Mount *mount, gconstpointer data)
     g_assert_cmpuint(mount_getattr(mount, file.ino)->size, ==, strlen(OLD));
     fakebackend_do_all(mount->backend);
     g_assert_cmpuint(mount_getattr(mount, file.ino)->size, ==, strlen(OLD));
+}
+
+/* It is in the journal, and that on the disk. */
+static void test_copy_is_safe(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_new(mount, "Sent", "copy.eml");
+    guint64 flush;
+
+    g_assert_cmpint(fakefile_copy(&file, "INBOX/u9.eml", 1 << 30), ==, strlen(OLD));
+    flush = fakefile_send_flush(&file);
+    fakefile_wait_for_change(&file);
+    g_assert_false(fakekernel_is_answered(mount->kernel, flush));
+    assert_code(fakekernel_wait(mount->kernel, flush), 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
 }
 
 static void test_copy_sync(Mount *mount, gconstpointer data)
@@ -202,8 +233,10 @@ int main(int argc, char **argv)
     rewriting_test("/rewriting/unwritten", NULL, test_unwritten);
     rewriting_test("/rewriting/spoiled", NULL, test_spoiled);
     rewriting_test("/rewriting/removed", &for_disk, test_removed_meanwhile);
+    rewriting_test("/rewriting/moved", &for_disk, test_moved_meanwhile);
     rewriting_test("/rewriting/attributes", NULL, test_attributes);
     rewriting_test("/copying/whole", NULL, test_copy);
+    rewriting_test("/copying/safe", &for_disk, test_copy_is_safe);
     rewriting_test("/copying/sync", &always, test_copy_sync);
     rewriting_test("/copying/changed", &for_disk, test_copy_changed);
     rewriting_test("/copying/piece", NULL, test_copy_of_a_piece);

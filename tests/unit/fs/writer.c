@@ -2,6 +2,7 @@
 /* tests/unit/fs/writer.c - whether a process has a file open for writing. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,10 +63,26 @@ static void test_thread(File *file, gconstpointer data)
     g_assert_cmpint(fs_writer_of_thread(G_MAXINT), ==, 0);
 }
 
+/* By what it is called, whatever it is. */
+static void test_stream_editor(File *file, gconstpointer data)
+{
+    static const struct {
+        const char *name;
+        gboolean is_one;
+    } rows[] = {{"sed", TRUE}, {"perl", TRUE}, {"sedan", FALSE}, {"cp", FALSE}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_assert_no_errno(prctl(PR_SET_NAME, rows[i].name));
+        g_assert_true(fs_writer_is_stream_editor(getpid()) == rows[i].is_one);
+    }
+    g_assert_false(fs_writer_is_stream_editor(0));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add("/writer/open", File, NULL, set_up, test_open, tear_down);
+    g_test_add("/writer/stream-editor", File, NULL, set_up, test_stream_editor, tear_down);
     g_test_add("/writer/thread", File, NULL, set_up, test_thread, tear_down);
     return g_test_run();
 }
