@@ -32,6 +32,7 @@ class Place:
         self.account = account
         self.mount = mounted
         self.proxy = between
+        self.is_timed = False  # whether the test may ask how long things take
 
     @property
     def is_courier(self) -> bool:
