@@ -8,6 +8,7 @@ replies that are still on their way look as if they had been answered.
 
 import heapq
 import itertools
+import os
 import selectors
 import socket
 import struct
@@ -380,4 +381,8 @@ def _shutdown(sock: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    Engine(Connection(int(sys.argv[1]))).run()
+    # Its number may be too large for select().
+    inherited = int(sys.argv[1])
+    control = os.dup(inherited)
+    os.close(inherited)
+    Engine(Connection(control)).run()
