@@ -100,7 +100,9 @@ class Mount:
         self.complaints: list[str] = []
         self._expected_code: Optional[int] = 0
         self._finished = False
-        self._stderr_path = Path(tempfile.mkstemp(prefix="stderr-", dir=home.path)[1])
+        file, name = tempfile.mkstemp(prefix="stderr-", dir=home.path)
+        os.close(file)
+        self._stderr_path = Path(name)
         words = self._words(options)
         self._start([str(home.binary(binary)), *words, source, called or str(self.path)])
         self._watchdog = threading.Timer(deadline, self._expire, (deadline,))
