@@ -222,8 +222,8 @@ CacheAnswer cache_rights(Cache *cache, guint32 box, CacheRights *ret_rights, gui
  *
  * What a user does to mail is a change.  It is recorded in the journal and shown from then on, as
  * if the server had done it; the backend does it when it can, each once.  One that the server
- * refuses is undone, and told with news->change_refused(); the data of an APPEND that nobody
- * waits for goes to lost+found.
+ * refuses is undone, and told with news->change_refused(); the data of an APPEND goes to
+ * lost+found, from where whoever tells its writer may remove it.
  */
 
 typedef enum {
@@ -312,8 +312,8 @@ CacheAnswer cache_change_append(Cache *cache, guint32 id, guint32 target, const 
 
 /* --- where changes are shown (cache/arrivals.c) --- */
 
-/* The message, or mailbox's file, that was called @name in @box by a change: pending, or done and
- * still called so.  0: none. */
+/* The change by which a file in @box is called @name: pending, or done and the file is still called
+ * so.  0: none. */
 guint32 cache_arrival_find(Cache *cache, guint32 box, const char *name);
 /* It is called @name there from now on.  LOCAL or NO_SPACE. */
 gboolean cache_arrival_rename(Cache *cache, guint32 id, const char *name, GError **error);
