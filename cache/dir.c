@@ -55,7 +55,7 @@ static gboolean lock(int fd, const char *path, GError **error)
         return TRUE;
     return fail(error, path,
                 errno == EWOULDBLOCK
-                    ? "another mailfs has it open (mount with another -o cache_dir=)"
+                    ? "another mailfs has it open (mount with another -o cache_dir= and state_dir=)"
                     : g_strerror(errno));
 }
 
