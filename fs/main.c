@@ -4,9 +4,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "fs/background.h"
+#include "fs/deadman.h"
 #include "fs/fs.h"
 #include "fs/log.h"
 #include "fs/mountpoint.h"
@@ -26,6 +26,7 @@ typedef struct {
     char *mountpoint;
     NetSecret *secret;
     NetTrust *trust;
+    Deadman *deadman;
     Cache *cache;
     ImapBackend *backend;
     Fs *fs;
@@ -38,6 +39,7 @@ static void program_free(Program *program)
     fs_free(program->fs);
     imap_backend_free(program->backend);
     cache_close(program->cache);
+    deadman_free(program->deadman);
     net_trust_unref(program->trust);
     net_secret_unref(program->secret);
     mail_account_free(program->account);
@@ -75,16 +77,6 @@ static NetSecret *get_secret(const Options *options, const char *url, GError **e
     if (!secret)
         g_prefix_error(error, "without -o password_command= or -o password_file=: ");
     return secret;
-}
-
-/* A child does not inherit that memory is locked.  Takes @secret, returns a copy that is. */
-static NetSecret *lock_again(NetSecret *secret)
-{
-    const char *text = net_secret_peek(secret);
-    NetSecret *copy = net_secret_new(text, strlen(text), "the password", NULL);
-
-    net_secret_unref(secret);
-    return copy;
 }
 
 /* @given, or else what is ours in @usual; new. */
@@ -164,6 +156,7 @@ static void on_started(const GError *error, gpointer data)
         stop(program, failure);
         return;
     }
+    deadman_set_mount(program->deadman, program->mountpoint);
     if (!program->options->is_foreground) {
         background_succeeded();
         log_to_syslog();
@@ -214,15 +207,14 @@ static int mount_account(Program *program)
     net_secret_harden_process();
     log_start(program->options->is_verbose, program->options->is_debug);
     mime_init();
-    if (!prepare(program, &error))
+    /* Before all that a child does not inherit (locked memory, SQLite's locks) or should not. */
+    if (!program->options->is_foreground)
+        background_fork();
+    program->deadman = deadman_new(&error);
+    if (!program->deadman || !prepare(program, &error))
         return complain(error, g_error_matches(error, MAIL_ERROR, MAIL_ERROR_INVALID)
                                    ? EXIT_USAGE
                                    : EXIT_FAILURE);
-    if (!program->options->is_foreground) {
-        background_fork();
-        program->secret = lock_again(program->secret);
-    }
-    /* Not before: SQLite's locks do not survive a fork. */
     program->cache = open_cache(program, &error);
     if (!program->cache)
         return complain(error, EXIT_FAILURE);

@@ -3,6 +3,8 @@
 #include "fs/mountpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -63,20 +65,28 @@ static gboolean is_mount_line_of(const char *line, const char *path)
     return g_str_equal(where, path);
 }
 
-/* Whether the last mount on @path is one of ours. */
-static gboolean is_ours(const char *path)
+/* The device of a mount if it is one of ours, or 0. */
+static guint device_in(const char *line)
+{
+    guint device;
+
+    return strstr(line, " - " TYPE " ") && sscanf(line, "%*u %*u 0:%u ", &device) == 1 ? device : 0;
+}
+
+/* Of the mounts on @path, the last is what one sees. */
+guint mountpoint_device(const char *path)
 {
     g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
-    gboolean ours = FALSE;
+    guint device = 0;
 
     if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
-        return FALSE;
+        return 0;
     lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line; line++)
         if (is_mount_line_of(*line, path))
-            ours = strstr(*line, " - " TYPE " ") != NULL;
-    return ours;
+            device = device_in(*line);
+    return device;
 }
 
 static gboolean take_away(const char *path)
@@ -115,7 +125,7 @@ char *mountpoint_prepare(const char *path, GError **error)
     if (!absolute)
         return fail(error, path, why_not(errno));
     if (stat(absolute, &st) < 0 && errno == ENOTCONN) {
-        if (!is_ours(absolute))
+        if (mountpoint_device(absolute) == 0)
             return fail(error, absolute, "another filesystem died there (fusermount3 -u it first)");
         if (!take_away(absolute))
             return fail(error, absolute, "a mailfs died there and its mount cannot be taken away");
@@ -124,9 +134,25 @@ char *mountpoint_prepare(const char *path, GError **error)
         return fail(error, absolute, why_not(errno));
     if (!S_ISDIR(st.st_mode))
         return fail(error, absolute, "it is no directory");
-    if (is_ours(absolute))
+    if (mountpoint_device(absolute) != 0)
         return fail(error, absolute, "a mailfs is mounted there already");
     if (geteuid() != 0 && access(absolute, W_OK) < 0)
         return fail(error, absolute, "you may not write there, so you may not mount there");
     return g_steal_pointer(&absolute);
+}
+
+void mountpoint_abort(const char *path, guint device)
+{
+    g_autofree char *name = g_strdup_printf("/sys/fs/fuse/connections/%u/abort", device);
+    int fd;
+
+    /* The number may be that of another mount by now. */
+    if (device == 0 || mountpoint_device(path) != device)
+        return;
+    fd = open(name, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, "1", 1) != 1)
+        g_debug("abort the mount on %s: %s", path, g_strerror(errno));
+    close(fd);
 }

@@ -5,9 +5,7 @@
  * directory, and a listing of that directory may be parked): called from the engine, that would be
  * the end.  So one thread does nothing else.  It is the only caller of fuse_lowlevel_notify_...().
  *
- * While it waits there it cannot be killed, and as long as it lives the kernel waits for answers of
- * ours: if we were killed then, whoever called would hang for ever.  So notes about a directory are
- * held back until no call about it is open.
+ * While it waits there it cannot be killed: see fs/deadman.h.
  */
 #include <string.h>
 
@@ -28,16 +26,9 @@ typedef struct {
     char name[];
 } Note;
 
-/* A directory that a call of the kernel is about, which may have it locked until it is answered. */
-typedef struct {
-    guint n_calls;
-    GQueue notes; /* Note, owned: for after that */
-} Held;
-
 struct FsNotifier {
     struct fuse_session *session;
     GAsyncQueue *notes;
-    GHashTable *held; /* &ino -> Held, both owned */
     GThread *thread;
     guint n_pushed;
     guint n_told; /* atomic */
@@ -100,14 +91,6 @@ static gpointer run(gpointer data)
     return NULL;
 }
 
-static void held_free(gpointer data)
-{
-    Held *held = data;
-
-    g_queue_clear_full(&held->notes, g_free);
-    g_free(held);
-}
-
 FsNotifier *fs_notifier_new(struct fuse_session *session)
 {
     FsNotifier *notifier = g_new0(FsNotifier, 1);
@@ -116,7 +99,6 @@ FsNotifier *fs_notifier_new(struct fuse_session *session)
     g_mutex_init(&notifier->mutex);
     g_cond_init(&notifier->told);
     notifier->notes = g_async_queue_new_full(g_free);
-    notifier->held = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, held_free);
     notifier->thread = g_thread_new("notifier", run, notifier);
     return notifier;
 }
@@ -137,40 +119,6 @@ static void push(FsNotifier *notifier, Note *note)
 {
     notifier->n_pushed++;
     g_async_queue_push(notifier->notes, note);
-}
-
-/* @note is about a name in the directory note->ino. */
-static void push_when_free(FsNotifier *notifier, Note *note)
-{
-    Held *held = g_hash_table_lookup(notifier->held, &note->ino);
-
-    if (held)
-        g_queue_push_tail(&held->notes, note);
-    else
-        push(notifier, note);
-}
-
-void fs_notifier_hold(FsNotifier *notifier, guint64 ino)
-{
-    Held *held = g_hash_table_lookup(notifier->held, &ino);
-
-    if (!held) {
-        held = g_new0(Held, 1);
-        g_hash_table_insert(notifier->held, g_memdup2(&ino, sizeof ino), held);
-    }
-    held->n_calls++;
-}
-
-void fs_notifier_release(FsNotifier *notifier, guint64 ino)
-{
-    Held *held = g_hash_table_lookup(notifier->held, &ino);
-    Note *note;
-
-    if (!held || --held->n_calls > 0)
-        return;
-    while ((note = g_queue_pop_head(&held->notes)))
-        push(notifier, note);
-    g_hash_table_remove(notifier->held, &ino);
 }
 
 guint fs_notifier_mark(const FsNotifier *notifier)
@@ -202,7 +150,6 @@ void fs_notifier_free(FsNotifier *notifier)
         return;
     push(notifier, note_new(NOTE_LAST, 0, 0, ""));
     g_thread_join(notifier->thread);
-    g_hash_table_unref(notifier->held);
     g_async_queue_unref(notifier->notes);
     g_mutex_clear(&notifier->mutex);
     g_cond_clear(&notifier->told);
@@ -216,10 +163,10 @@ void fs_notify_inode(FsNotifier *notifier, guint64 ino)
 
 void fs_notify_entry(FsNotifier *notifier, guint64 parent, const char *name)
 {
-    push_when_free(notifier, note_new(NOTE_ENTRY, parent, 0, name));
+    push(notifier, note_new(NOTE_ENTRY, parent, 0, name));
 }
 
 void fs_notify_gone(FsNotifier *notifier, guint64 parent, guint64 child, const char *name)
 {
-    push_when_free(notifier, note_new(NOTE_GONE, parent, child, name));
+    push(notifier, note_new(NOTE_GONE, parent, child, name));
 }

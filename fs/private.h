@@ -75,8 +75,7 @@ struct FsRequest {
     gboolean may_fail;  /* runs again also when the want failed; said by each run */
     guint again_source; /* while it waits for a moment */
     guint interrupt_source;
-    GList link;      /* in fs->parked */
-    guint64 held[2]; /* inos about which the notifier says nothing meanwhile; or 0 */
+    GList link; /* in fs->parked */
 };
 
 /* A request whose other fields its maker fills in before it runs.  @name is copied, and may be
@@ -165,10 +164,6 @@ FsNotifier *fs_notifier_new(struct fuse_session *session);
 void fs_notifier_stop(FsNotifier *notifier);
 /* After the unmount; waits for the thread. */
 void fs_notifier_free(FsNotifier *notifier);
-/* A call about the directory @ino begins, or was answered: meanwhile the kernel is told of no name
- * in it. */
-void fs_notifier_hold(FsNotifier *notifier, guint64 ino);
-void fs_notifier_release(FsNotifier *notifier, guint64 ino);
 void fs_notify_inode(FsNotifier *notifier, guint64 ino);
 void fs_notify_entry(FsNotifier *notifier, guint64 parent, const char *name);
 void fs_notify_gone(FsNotifier *notifier, guint64 parent, guint64 child, const char *name);

@@ -12,22 +12,6 @@
 /* Not for long: the kernel may be waiting for us before it hears anything. */
 #define AGAIN_MAX 100
 
-static void hold_notes(FsRequest *request)
-{
-    request->held[0] = request->ino;
-    request->held[1] = request->to_ino;
-    for (gsize i = 0; i < G_N_ELEMENTS(request->held); i++)
-        if (request->held[i])
-            fs_notifier_hold(request->fs->notifier, request->held[i]);
-}
-
-static void release_notes(const FsRequest *request)
-{
-    for (gsize i = 0; i < G_N_ELEMENTS(request->held); i++)
-        if (request->held[i])
-            fs_notifier_release(request->fs->notifier, request->held[i]);
-}
-
 static void unpark(FsRequest *request)
 {
     if (request->ticket)
@@ -44,7 +28,6 @@ static void request_free(FsRequest *request)
     g_clear_handle_id(&request->interrupt_source, g_source_remove);
     g_clear_error(&request->error);
     g_clear_error(&request->missed);
-    release_notes(request);
     g_clear_pointer(&request->bytes, g_bytes_unref);
     g_free(request->new_name);
     g_free(request->name);
@@ -100,7 +83,6 @@ static void resolve_and_run(FsRequest *request)
 
 void fs_request_run(FsRequest *request)
 {
-    hold_notes(request);
     if (fs_node(request->fs, request->ino, &request->node))
         log_call(request, 0);
     resolve_and_run(request);

@@ -246,12 +246,16 @@ def is_mounted(path: Path) -> bool:
 
 
 def _daemon_of(command: list[str]) -> int:
-    """The process that a background mount has left, told by its command line."""
+    """The process that a background mount has left, told by its command line.
+
+    The process that watches over it has the same, but another name.
+    """
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            name = (folder / "comm").read_text()
         except OSError:
             continue
-        if words[:-1] == command:
+        if words[:-1] == command and name != "fuse-deadman\n":
             return int(folder.name)
     raise AssertionError(f"mounted, but there is no process {command}")

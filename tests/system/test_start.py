@@ -18,7 +18,7 @@ import pytest
 import messages
 from citizen import Box, Citizen, Stored
 from mount import BINARY, RELEASE, MountFailed, is_mounted
-from processes import descendants, ended, run, wait_until
+from processes import descendants, ended, run, signal_all, wait_until
 from script import Peer
 
 LETTER = messages.message()
@@ -446,14 +446,13 @@ def start_that_waits(home, server, *flags) -> subprocess.Popen:
 ], ids=["term", "kill", "ctrl-c"])
 def test_giving_up_on_a_start_in_the_background(script, home, give_up):
     process = start_that_waits(home(), script(Peer.wait))
-    daemon, = descendants(process.pid)
+    daemons = descendants(process.pid)  # it and the process that watches over it
     give_up(process.pid)
     assert process.wait(10) != 0
     try:
-        wait_until(lambda: ended(daemon), 10)
+        wait_until(lambda: all(map(ended, daemons)), 10)
     finally:
-        if not ended(daemon):
-            os.kill(daemon, signal.SIGKILL)
+        signal_all([pid for pid in daemons if not ended(pid)], signal.SIGKILL)
     process.stderr.close()
 
 
