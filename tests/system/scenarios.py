@@ -13,9 +13,11 @@ import messages
 from mailserver import Account
 from messages import Message
 from place import Place, with_flags
+from processes import wait_until
 
 DAY = datetime(2024, 2, 13, 4, 5, 6, tzinfo=timezone.utc)
 BOXES = ("INBOX", "Archive", "Drafts", "Trash")
+PATIENCE = 5  # seconds that a message that was sent and not answered may take to be found
 GONE = "T"  # is in the name of a message that is marked as deleted
 
 
@@ -61,6 +63,14 @@ def named(here: Place, box: str, part: str) -> list[Path]:
 
 
 def find(here: Place, box: str, part: str) -> Path:
+    """The one message of that name.
+
+    What was sent and not answered may be seen beside what it becomes, until that has been looked for.
+    """
+    try:
+        wait_until(lambda: len(named(here, box, part)) == 1, PATIENCE)
+    except TimeoutError:
+        pass
     paths = named(here, box, part)
     assert len(paths) == 1, f"{part!r} is in {box} as {paths}"
     return paths[0]
