@@ -184,6 +184,7 @@ static void run(Program *program)
         .account = program->account,
         .secret = program->secret,
         .trust = program->trust,
+        .is_read_only = program->options->is_read_only,
         .disabled = (const char *const *)program->options->disabled->pdata,
         .timeout_s = program->options->timeout_s,
         .started = on_started,

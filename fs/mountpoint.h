@@ -9,8 +9,7 @@
 char *mountpoint_prepare(const char *path, GError **error);
 /* Whether the caller may let other users in; fusermount3 would say it only after the login. */
 gboolean mountpoint_check_others(GError **error);
-/* The number by which the kernel knows the mailfs that is mounted on @path, an absolute path, or 0.
- */
+/* The number by which the kernel knows the mailfs on the absolute @path; 0 when there is none. */
 guint mountpoint_device(const char *path);
 /* Has the kernel end all calls in the mailfs on @path with an error, now and ever after, if it is
  * still that of @device.  Does not ask it.  Nothing happens where /sys/fs/fuse/connections, which

@@ -78,7 +78,7 @@ static CacheAnswer settle_box(FsRequest *request, guint32 box)
         request->until = request->change;
     if (!request->change)
         return CACHE_FOUND;
-    if (request->fs->options.waits == FS_WAITS_FOR_DISK)
+    if (request->fs->options.waits == FS_WAITS_FOR_DISK || request->fs->options.is_read_only)
         return cache_change_is_synced(cache, request->change, &request->want, &request->error);
     return settle_or_sync(request, request->change);
 }

@@ -108,6 +108,8 @@ static void dispatch_changes(ImapBackend *backend)
 {
     ImapWorker *lister = backend->lister;
 
+    if (backend->options.is_read_only)
+        return;
     if (backend->writer)
         imap_dispatch_changes(backend->writer);
     else if (!imap_worker_is_ready(lister) || !lister->has_listed)

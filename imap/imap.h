@@ -16,6 +16,7 @@ typedef struct {
     NetSecret *secret;
     NetTrust *trust;             /* not needed for MAIL_SECURITY_NONE */
     const char *const *disabled; /* capabilities that the server shall be taken to lack; or NULL */
+    gboolean is_read_only;       /* what earlier runs left in the journal is not sent either */
     guint timeout_s;             /* of each step of a connection, and of a silent command */
     /* Called once: with NULL when the first login and list have succeeded, else with why not; then
      * nothing more is tried. */

@@ -303,6 +303,24 @@ def test_changes_made_offline_outlive_the_mount(place, home, mount, given):
     assert_changed(here, given)
 
 
+def test_changes_of_an_earlier_mount_are_not_sent_by_one_that_is_read_only(place, home, mount,
+                                                                           given):
+    shared = home()
+    here = place(*given, options=("delete=expunge",), home=shared)
+    change_offline(here)
+    here.mount.finish()
+    here.proxy.newcomers("serve")
+    here.mount = mount(here.account.url("imap+insecure", here.proxy.port), "ro", home=shared)
+    assert len(here.files("INBOX")) == 2 and len(here.files("Archive")) == 3
+    here.sync("INBOX", "Archive")
+    assert touched(here.said()) == [] and contents(here) == given
+    here.mount.finish()
+    here.mount = mount(here.account.url("imap+insecure", here.proxy.port), "delete=expunge",
+                       home=shared)
+    here.sync("INBOX", "Archive")
+    assert_changed(here, given)
+
+
 def test_offline_changes_of_what_another_client_has_removed(place, given):
     here = place(*given, options=("delete=expunge",))
     change_offline(here)
