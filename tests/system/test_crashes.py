@@ -29,7 +29,7 @@ from scenarios import BOXES, SCENARIOS, SYNC, Scenario, named, new_account
 
 SEED = int(os.environ.get("MAILFS_SEED") or random.randrange(1_000_000))
 POINTS = os.environ.get("MAILFS_POINTS")
-N_POINTS = 12
+N_POINTS = 4
 PATIENCE = 10  # seconds that a daemon has for a scenario
 DEAD = (errno.ENOTCONN, errno.ECONNABORTED)
 AWAY = (errno.EHOSTUNREACH, errno.ETIMEDOUT)
@@ -41,7 +41,7 @@ TALK = "sendto,recvfrom"
 
 State = Counter[str]
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
