@@ -160,6 +160,20 @@ static gboolean is_at_work(const ImapWorker *worker)
     return last && last->box;
 }
 
+/* Whether something is wanted of a message that has come since the mailbox was entered: this
+ * session may not see it before it is told to look. */
+static gboolean is_behind(const ImapWorker *worker, guint32 box)
+{
+    for (GList *link = cache_wants(imap_worker_cache(worker))->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (want->box == box && !want->is_taken && imap_want_is_body(want) &&
+            worker->told.uidnext && want->uid >= worker->told.uidnext)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static guint32 generation_of(const ImapWorker *worker, guint32 box)
 {
     const CacheBox *known = cache_box(imap_worker_cache(worker), box);
@@ -175,7 +189,8 @@ void imap_dispatch_body(ImapWorker *worker, const GPtrArray *bodies)
     if (!want)
         return;
     box = want->box;
-    if (worker->box == box && worker->is_in_box && worker->entered == generation_of(worker, box)) {
+    if (worker->box == box && worker->is_in_box && worker->entered == generation_of(worker, box) &&
+        !is_behind(worker, box)) {
         send_bodies(worker, box);
         return;
     }

@@ -17,6 +17,7 @@ import pytest
 import messages
 from mailserver import Account
 from messages import Message
+from processes import wait_until
 
 NAME = re.compile(r"(\d{4}-\d\d-\d\d_\d{4})_([^_]+)_([^_]+)\.u([1-9]\d*),(D?F?P?R?S?T?[a-z]*)\.eml")
 SEED = 20260215
@@ -198,6 +199,16 @@ def test_what_was_listed_is_not_looked_up(account, mount, command):
     mounted.finish()
     assert "readdir " in mounted.stderr
     assert not re.search("lookup .*INBOX/", mounted.stderr)
+
+
+def test_what_comes_while_others_are_read(account, mount):
+    """The connection that gets bodies has not heard of it."""
+    mounted = mount(account.url())
+    for number in range(3):
+        account.deliver(messages.message(subject=f"No. {number}"))
+        wait_until(lambda: len(os.listdir(mounted / "INBOX")) > number, 10)
+        assert mounted.run("sh", "-c", f"cat INBOX/*No-{number}.*", check=True).stdout
+    assert (mounted / ".mailfs/status").read_text().endswith("last failures:\n")
 
 
 # Nothing else happens.
