@@ -30,7 +30,7 @@ from scenarios import BOXES, SCENARIOS, SYNC, Scenario, named, new_account
 SEED = int(os.environ.get("MAILFS_SEED") or random.randrange(1_000_000))
 POINTS = os.environ.get("MAILFS_POINTS")
 N_POINTS = 4
-PATIENCE = 10  # seconds that a daemon has for a scenario
+PATIENCE = 30  # seconds that a daemon has for a scenario
 DEAD = (errno.ENOTCONN, errno.ECONNABORTED)
 AWAY = (errno.EHOSTUNREACH, errno.ETIMEDOUT)
 SPECIAL_USE = {"Drafts": "\\Drafts", "Trash": "\\Trash"}
