@@ -411,6 +411,13 @@ static void body_closed(ImapBackend *backend, ImapWorker *worker, const GError *
     }
 }
 
+/* Nothing that is wanted can be why; and if nobody reaches the server, we are soon offline. */
+static gboolean was_out_of_reach(const ImapWorker *worker, const GError *error)
+{
+    return !worker->was_ready && (g_error_matches(error, MAIL_ERROR, MAIL_ERROR_OFFLINE) ||
+                                  g_error_matches(error, MAIL_ERROR, MAIL_ERROR_TIMEOUT));
+}
+
 static void writer_closed(ImapBackend *backend, ImapWorker *worker, const GError *error)
 {
     backend->writer = NULL;
@@ -418,7 +425,8 @@ static void writer_closed(ImapBackend *backend, ImapWorker *worker, const GError
         g_message("no further connection: %s", error->message);
         do_without_another(backend);
     } else if (!imap_patience_allows_at_once(&backend->writer_patience, worker->born_us)) {
-        give_up(backend, imap_want_is_change, error);
+        if (!was_out_of_reach(worker, error))
+            give_up(backend, imap_want_is_change, error);
         if (!backend->writer_retry_source)
             backend->writer_retry_source = g_timeout_add(
                 imap_patience_wait_ms(&backend->writer_patience), on_writer_retry, backend);
