@@ -209,6 +209,28 @@ gboolean cache_arrival_rename(Cache *cache, guint32 id, const char *name, GError
     return change->pub.is_done || change_update(cache, change, error);
 }
 
+/* Whether it can still be sent otherwise: what was sent is looked for as it was. */
+static gboolean is_unsent(const CacheChange *change)
+{
+    return !change->is_done && !change->is_taken && !change->sent_uidnext;
+}
+
+gboolean cache_arrival_date(Cache *cache, guint32 id, gint64 date, GError **error)
+{
+    const CacheChange *named = cache_change(cache, id);
+    Change *change = named ? changes_get(cache, find_last(cache, named)->id) : NULL;
+    gint64 before;
+
+    if (!change || change->pub.kind != CACHE_CHANGE_APPEND || !is_unsent(&change->pub))
+        return TRUE;
+    before = change->pub.date;
+    change->pub.date = date;
+    if (change_update(cache, change, error))
+        return TRUE;
+    change->pub.date = before;
+    return FALSE;
+}
+
 const CacheChange *cache_arrival_next(Cache *cache, guint32 box, guint32 after)
 {
     const GPtrArray *pending =

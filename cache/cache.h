@@ -317,6 +317,9 @@ CacheAnswer cache_change_append(Cache *cache, guint32 id, guint32 target, const 
 guint32 cache_arrival_find(Cache *cache, guint32 box, const char *name);
 /* It is called @name there from now on.  LOCAL or NO_SPACE. */
 gboolean cache_arrival_rename(Cache *cache, guint32 id, const char *name, GError **error);
+/* What it led to is appended with @date (Unix seconds).  Nothing where that cannot be: it is no
+ * APPEND, or the backend is at it or was.  LOCAL or NO_SPACE. */
+gboolean cache_arrival_date(Cache *cache, guint32 id, gint64 date, GError **error);
 /* The first pending change beyond @after that shows a file in @box, or NULL. */
 const CacheChange *cache_arrival_next(Cache *cache, guint32 box, guint32 after);
 /* @box is listed: from now on what has arrived there has its own name only.  Calls @gone for each

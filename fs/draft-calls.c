@@ -246,7 +246,8 @@ static FsDraft *get_ready(FsRequest *request, FsDraft *draft)
     answer = fs_draft_load(request, draft);
     if (answer == CACHE_FOUND)
         return draft;
-    fs_conclude(request, answer, ESTALE);
+    if (!request->again_source)
+        fs_conclude(request, answer, ESTALE);
     return NULL;
 }
 
@@ -292,16 +293,32 @@ static gboolean is_settable(const FsRequest *request)
     return fs_is_mail(request->node) || fs_is_changeable(request->node);
 }
 
-static void set_times(FsRequest *request, FsDraft *draft)
+/* The change that has what the file holds: of @draft or, without one, what it is by now; or 0. */
+static guint32 change_of(const FsRequest *request, const FsDraft *draft)
 {
-    if (request->flags & FUSE_SET_ATTR_MTIME) {
-        draft->has_date = !(request->flags & FUSE_SET_ATTR_MTIME_NOW);
-        draft->date = request->attr.st_mtim.tv_sec;
-    }
+    if (draft)
+        return draft->is_dirty ? 0 : draft->change;
+    return request->node.kind == FS_KIND_NEW ? fs_draft_led(request->fs, request->node.uid) : 0;
 }
 
-/* Owner and mode are accepted and stay as they are, as are the times of what is a message already:
- * programs that copy files would take it for an error. */
+static gboolean set_times(FsRequest *request, FsDraft *draft)
+{
+    gboolean is_now = (request->flags & FUSE_SET_ATTR_MTIME_NOW) != 0;
+    gint64 date = is_now ? g_get_real_time() / G_USEC_PER_SEC : request->attr.st_mtim.tv_sec;
+
+    if (!(request->flags & FUSE_SET_ATTR_MTIME))
+        return TRUE;
+    if (!cache_arrival_date(request->fs->cache, change_of(request, draft), date, &request->error))
+        return FALSE;
+    if (draft) {
+        draft->has_date = !is_now;
+        draft->date = date;
+    }
+    return TRUE;
+}
+
+/* Owner and mode are accepted and stay as they are, as are the times of what was sent: programs
+ * that copy files would take it for an error. */
 void fs_run_setattr(FsRequest *request)
 {
     gboolean is_resize = (request->flags & FUSE_SET_ATTR_SIZE) != 0;
@@ -322,9 +339,10 @@ void fs_run_setattr(FsRequest *request)
         return;
     if (is_resize && answer_code(request, resize(draft, (guint64)request->attr.st_size)))
         return;
-    if (draft)
-        set_times(request, draft);
-    answer_attr(request);
+    if (set_times(request, draft))
+        answer_attr(request);
+    else
+        fs_conclude(request, CACHE_FAILED, EIO);
 }
 
 /* --- copying within the account --- */

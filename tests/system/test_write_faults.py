@@ -6,7 +6,9 @@ Whoever writes is told, or what was written is safe and arrives once; the mount 
 
 import errno
 import os
+import shutil
 import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional
 
@@ -23,6 +25,7 @@ BACK = 60  # seconds until a connection is there again, and what waited for it w
 LETTER = messages.message()
 OTHER = messages.message(subject="Another")
 PAPER = messages.of_size(300_000)
+DATE = datetime(2024, 2, 13, 4, 5, 6, tzinfo=timezone.utc)
 REFUSED_BY_CYRUS = LETTER.replace(b"Subject: ", b"Subject : ")
 
 
@@ -334,6 +337,44 @@ def test_offline_changes_of_what_another_client_has_removed(place, given):
     assert contents(here) == [] and contents(here, "Archive") == [LETTER]
     wait_until(lambda: here.files("INBOX") == [], BACK, 0.1)
     assert here.file("Archive").read_bytes() == LETTER
+
+
+# --- dates that are set after close() ---
+
+def copy_in(source: Path, path: Path) -> None:
+    """As programs do it that set the date by name; it is shown at once."""
+    source.write_bytes(OTHER)
+    os.utime(source, (DATE.timestamp(),) * 2)
+    shutil.copy2(source, path)
+    assert path.stat().st_mtime == DATE.timestamp()
+
+
+def test_date_of_what_is_copied_in_offline(place, folder):
+    here = place(LETTER)
+    go_offline(here)
+    wait_until(lambda: "\nstate: offline" in status(here), BACK)
+    copy_in(folder / "a.eml", here.dir("Archive") / "new.eml")
+    here.proxy.newcomers("serve")
+    wait_until(lambda: contents(here, "Archive") == [OTHER], BACK, 0.2)
+    assert here.only("Archive").date == DATE
+    assert here.file("Archive").stat().st_mtime == DATE.timestamp()
+
+
+def test_date_of_what_waits_to_be_sent(place, folder):
+    """Another message is on its way meanwhile, and keeps its own."""
+    here = place(LETTER, options=("async",))
+    assert write(here.dir("Archive") / "before.eml", LETTER) is None
+    wait_until(lambda: contents(here, "Archive") == [LETTER], BACK, 0.1)
+    here.proxy.stall(150_000, from_client=True)
+    assert write(here.dir("Archive") / "large.eml", PAPER) is None
+    wait_until(lambda: touched(here.said()) == ["APPEND", "APPEND"], BACK)
+    copy_in(folder / "a.eml", here.dir("Archive") / "new.eml")
+    os.utime(here.dir("Archive") / "large.eml", (DATE.timestamp(),) * 2)
+    here.proxy.resume()
+    wait_until(lambda: contents(here, "Archive") == [LETTER, PAPER, OTHER], BACK, 0.1)
+    dates = {one.content: one.date for one in here.seen("Archive")}
+    assert dates[OTHER] == DATE
+    assert dates[PAPER].year > DATE.year
 
 
 # --- the disk is full ---

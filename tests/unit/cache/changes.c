@@ -505,6 +505,43 @@ static void test_append(Fixture *fixture, gconstpointer data)
     g_assert_null(cache_lost_next(fixture->cache, 0));
 }
 
+static void assert_dated(Fixture *fixture, guint32 id, gint64 date, gint64 expected)
+{
+    g_assert_true(cache_arrival_date(fixture->cache, id, date, NULL));
+    g_assert_cmpint(cache_change(fixture->cache, id)->date, ==, expected);
+}
+
+/* Until it is on its way; and what was sent is looked for by the date that it was sent with. */
+static void test_append_date(Fixture *fixture, gconstpointer data)
+{
+    Boxes boxes = put_boxes(fixture, 3);
+    guint32 id = append(fixture, &boxes, "new.eml");
+
+    assert_dated(fixture, id, 1000000, 1000000);
+    fixture_reopen(fixture);
+    set_rights(fixture, &boxes);
+    g_assert_cmpint(cache_change(fixture->cache, id)->date, ==, 1000000);
+    cache_change_take(fixture->cache, id);
+    assert_dated(fixture, id, 2000000, 1000000);
+    cache_change_put_back(fixture->cache, id);
+    assert_dated(fixture, id, 3000000, 3000000);
+    cache_change_take(fixture->cache, id);
+    note_sent(fixture, id, 9, 3);
+    cache_change_put_back(fixture->cache, id);
+    assert_dated(fixture, id, 4000000, 3000000);
+    cache_change_done(fixture->cache, id, 3);
+    assert_dated(fixture, id, 5000000, 3000000);
+}
+
+/* Only what is appended has a date of its own. */
+static void test_move_date(Fixture *fixture, gconstpointer data)
+{
+    Boxes boxes = put_boxes(fixture, 3);
+
+    assert_dated(fixture, move(fixture, &boxes, 2), 1000000, G_MININT64);
+    g_assert_true(cache_arrival_date(fixture->cache, 4711, 1000000, NULL));
+}
+
 /* Numbers of another index are given out again: what counts is the name. */
 static void test_survives_the_numbers(Fixture *fixture, gconstpointer data)
 {
@@ -748,6 +785,8 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/changes/survives-the-index", test_survives_the_index);
     FIXTURE_TEST("/changes/mailbox-is-replaced", test_mailbox_is_replaced);
     FIXTURE_TEST("/changes/append", test_append);
+    FIXTURE_TEST("/changes/append-date", test_append_date);
+    FIXTURE_TEST("/changes/move-date", test_move_date);
     FIXTURE_TEST("/changes/append-is-refused", test_append_is_refused);
     FIXTURE_TEST("/changes/killed-when-done", test_killed_when_done);
     FIXTURE_TEST("/changes/killed-when-refused", test_killed_when_refused);

@@ -147,6 +147,61 @@ static void test_date(Mount *mount, gconstpointer data)
     g_assert_cmpint(fakefile_release(&file), ==, 0);
 }
 
+static gint64 date_of_change(Mount *mount)
+{
+    return fakebackend_change(mount->backend, CACHE_CHANGE_APPEND)->date;
+}
+
+/* As Python's shutil.copy2() leaves it: when it is closed, of which the kernel tells us later. */
+static void test_date_after_close(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_new(mount, "INBOX", "new.eml");
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+
+    fakefile_write(&file, 0, LETTER);
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_MTIME, 1000000), ==, 0);
+    g_assert_cmpint(date_of_change(mount), ==, 1000000);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_ATIME | FATTR_MTIME, 2000000), ==, 0);
+    g_assert_cmpint(date_of_change(mount), ==, 2000000);
+    g_assert_cmpuint(mount_getattr(mount, mount_ino(mount, "INBOX/new.eml"))->mtime, ==, 2000000);
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_ATIME, 3000000), ==, 0);
+    g_assert_cmpint(date_of_change(mount), ==, 2000000);
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_MTIME | FATTR_MTIME_NOW, 0), ==, 0);
+    g_assert_cmpint(date_of_change(mount), >=, now);
+}
+
+/* It is on its way. */
+static void test_date_too_late(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_new(mount, "INBOX", "new.eml");
+
+    fakefile_write(&file, 0, LETTER);
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+    cache_change_take(mount->cache, fakebackend_change(mount->backend, CACHE_CHANGE_APPEND)->id);
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_MTIME, 1000000), ==, 0);
+    g_assert_cmpint(date_of_change(mount), ==, G_MININT64);
+    g_assert_cmpuint(mount_getattr(mount, file.ino)->mtime, !=, 1000000);
+}
+
+/* It is that of what was written, not of what is to be sent before. */
+static void test_date_of_written_on(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_new(mount, "INBOX", "new.eml");
+
+    fakefile_write(&file, 0, LETTER);
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    fakefile_write(&file, strlen(LETTER), "More.\n");
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_MTIME, 1000000), ==, 0);
+    g_assert_cmpint(date_of_change(mount), ==, G_MININT64);
+    fakebackend_do_all(mount->backend);
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    g_assert_cmpint(date_of_change(mount), ==, 1000000);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+}
+
 static void test_resize(Mount *mount, gconstpointer data)
 {
     FakeFile file = fakefile_new(mount, "INBOX", "new.eml");
@@ -642,6 +697,9 @@ int main(int argc, char **argv)
     mount_test("/drafts/lost-connection", NULL, test_lost_connection);
     mount_test("/drafts/flags-of-name", &for_disk, test_flags_of_name);
     mount_test("/drafts/date", &for_disk, test_date);
+    mount_test("/drafts/date-after-close", &for_disk, test_date_after_close);
+    mount_test("/drafts/date-too-late", &for_disk, test_date_too_late);
+    mount_test("/drafts/date-of-written-on", &for_disk, test_date_of_written_on);
     mount_test("/drafts/resize", &for_disk, test_resize);
     mount_test("/drafts/written-on", &for_disk, test_written_on);
     mount_test("/drafts/written-meanwhile", &for_disk, test_written_meanwhile);
