@@ -10,7 +10,7 @@
 
 /* Told from those of other files, which count from 1. */
 #define HANDLE_DRAFT ((guint64)1 << 32)
-#define LOAD_LEN     ((gsize)4 * CACHE_BLOCK_SIZE)
+#define LOAD_LEN     ((gsize)16 * CACHE_BLOCK_SIZE) /* in one turn */
 
 struct FsDrafts {
     GHashTable *by_number; /* FsDraft, owned */
@@ -250,24 +250,29 @@ static gboolean take_slices(FsDraft *draft, const GPtrArray *slices, gsize *ret_
 
 CacheAnswer fs_draft_load(FsRequest *request, FsDraft *draft)
 {
-    while (draft->source_uid) {
-        g_autoptr(GPtrArray) slices = cache_slices_new();
-        gsize len;
-        CacheAnswer answer =
-            cache_read(draft->fs->cache, draft->source_generation, draft->source_uid, "",
-                       draft->n_loaded, LOAD_LEN, slices, &request->want, &request->error);
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    CacheAnswer answer;
+    gsize len;
 
-        if (answer != CACHE_FOUND)
-            return answer;
-        if (!take_slices(draft, slices, &len)) {
-            fs_set_disk_error(&request->error, "copy what is to be changed", errno);
-            return CACHE_FAILED;
-        }
-        draft->n_loaded += len;
-        if (len < LOAD_LEN)
-            draft->source_generation = draft->source_uid = 0;
+    if (!draft->source_uid)
+        return CACHE_FOUND;
+    answer = cache_read(draft->fs->cache, draft->source_generation, draft->source_uid, "",
+                        draft->n_loaded, LOAD_LEN, slices, &request->want, &request->error);
+    if (answer != CACHE_FOUND)
+        return answer;
+    if (!take_slices(draft, slices, &len)) {
+        fs_set_disk_error(&request->error, "copy what is to be changed", errno);
+        return CACHE_FAILED;
     }
-    return CACHE_FOUND;
+    draft->n_loaded += len;
+    if (len < LOAD_LEN) {
+        draft->source_generation = draft->source_uid = 0;
+        return CACHE_FOUND;
+    }
+    /* It gets on, however often it runs. */
+    request->n_runs = 0;
+    (void)fs_run_again(request);
+    return CACHE_WAIT;
 }
 
 gboolean fs_draft_number_next(FsDraft *draft, GError **error)

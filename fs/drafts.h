@@ -58,7 +58,9 @@ void fs_draft_touch(FsDraft *draft);
 guint64 fs_draft_size(const FsDraft *draft);
 /* Whether it is a file without a byte, which waits to be written. */
 gboolean fs_draft_is_blank(const FsDraft *draft);
-/* What the source holds is in the file from then on. */
+/* What the source holds is in the file from then on.  WAIT: as told by the cache; or, if
+ * request->again_source is set, @request runs again, for others have their turn between two pieces
+ * of it. */
 CacheAnswer fs_draft_load(FsRequest *request, FsDraft *draft);
 /* Sees to it that there is a number for the next change. */
 gboolean fs_draft_number_next(FsDraft *draft, GError **error);

@@ -136,7 +136,7 @@ static void set_failure(const FsRequest *request, FsDraft *draft)
     draft->error = g_error_copy(request->error);
 }
 
-/* WAIT where something is at work on @draft, too. */
+/* WAIT where the request runs again by itself, too. */
 static CacheAnswer try_to_record(FsRequest *request, FsDraft *draft, Place *place)
 {
     CacheAnswer answer = find_replaced(request, draft, place);
@@ -159,11 +159,17 @@ static CacheAnswer try_to_record(FsRequest *request, FsDraft *draft, Place *plac
     return CACHE_FOUND;
 }
 
+/* Whether @request runs again by itself: for the next piece, or after what is at work on @draft. */
+static gboolean runs_again(FsRequest *request, FsDraft *draft)
+{
+    return request->again_source || fs_draft_holds(draft, request);
+}
+
 static gboolean record(FsRequest *request, FsDraft *draft, Place *place)
 {
     CacheAnswer answer = try_to_record(request, draft, place);
 
-    return !fs_draft_holds(draft, request) && go_on(request, answer);
+    return !runs_again(request, draft) && go_on(request, answer);
 }
 
 static gboolean is_copy(const FsRequest *request)
@@ -369,7 +375,7 @@ void fs_draft_send_released(FsRequest *request, FsDraft *draft)
     if (fs_draft_holds(draft, request))
         return;
     answer = record_released(request, draft);
-    if (fs_draft_holds(draft, request))
+    if (runs_again(request, draft))
         return;
     /* It cannot be sent, and nobody else will try. */
     if (answer == CACHE_FAILED)

@@ -138,6 +138,157 @@ static void test_attributes(Mount *mount, gconstpointer data)
     g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
 }
 
+/* By the number that the message had, what is sent in its place is dated. */
+static void test_date(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_open_path(mount, ".mailfs/uid/INBOX/9.eml", O_WRONLY | O_TRUNC);
+
+    fakefile_write(&file, 0, LETTER);
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_MTIME, 1000000), ==, 0);
+    g_assert_cmpint(check_change(mount, CACHE_CHANGE_APPEND, 9)->date, ==, 1000000);
+    g_assert_cmpuint(mount_getattr(mount, file.ino)->mtime, ==, 1000000);
+}
+
+/* --- a large message: what it held is taken over in pieces --- */
+
+#define LARGE      ((gsize)8 << 20)
+#define LARGE_END  (LARGE - strlen("end\r\n"))
+#define LARGE_PATH ".mailfs/uid/INBOX/11.eml"
+
+/* UID 11, which is here. */
+static void add_large(Mount *mount)
+{
+    char *text = g_strnfill(LARGE, 'x');
+
+    memcpy(text, OLD, strlen(OLD));
+    for (gsize at = strlen(OLD) + 70; at < LARGE_END; at += 72)
+        memcpy(text + at, "\r\n", 2);
+    memcpy(text + LARGE_END, "end\r\n", strlen("end\r\n"));
+    fakebackend_add_raw(mount->backend, mount->inbox, 11, g_bytes_new_take(text, LARGE));
+    mount_read_all(mount, mount_ino(mount, LARGE_PATH));
+}
+
+static FakeFile open_large(Mount *mount)
+{
+    add_large(mount);
+    return fakefile_open_path(mount, LARGE_PATH, O_RDWR);
+}
+
+/* The first piece is taken over by then, and the last one is not. */
+static guint64 write_to_large(FakeFile *file)
+{
+    guint64 another = mount_ino(file->mount, ".mailfs/uid/INBOX/9.eml"),
+            write = fakefile_send_write(file, LARGE_END, "END"),
+            other = mount_send_getattr(file->mount, another);
+
+    while (!fakekernel_is_answered(file->mount->kernel, other))
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_false(fakekernel_is_answered(file->mount->kernel, write));
+    return write;
+}
+
+static void check_large(Mount *mount, guint32 uid, const char *expected)
+{
+    const CacheChange *change = check_change(mount, CACHE_CHANGE_APPEND, uid);
+    g_autoptr(GBytes) data = cache_change_data(mount->cache, change->id, NULL);
+    gsize len;
+    const char *bytes = g_bytes_get_data(data, &len);
+
+    g_assert_cmpuint(len, ==, LARGE);
+    g_assert_cmpmem(bytes, strlen(OLD), OLD, strlen(OLD));
+    g_assert_cmpmem(bytes + LARGE_END, strlen(expected), expected, strlen(expected));
+}
+
+static void test_large(Mount *mount, gconstpointer data)
+{
+    FakeFile file = open_large(mount);
+    guint64 write = write_to_large(&file);
+
+    assert_code(fakekernel_wait(mount->kernel, write), 0);
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    check_large(mount, 11, "END\r\n");
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+}
+
+static void test_large_interrupted(Mount *mount, gconstpointer data)
+{
+    FakeFile file = open_large(mount);
+    guint64 write = write_to_large(&file);
+
+    fakekernel_interrupt(mount->kernel, write);
+    assert_code(fakekernel_wait(mount->kernel, write), EINTR);
+    g_assert_cmpuint(mount_getattr(mount, file.ino)->size, ==, LARGE);
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+    /* It can be tried again. */
+    fakefile_write(&file, LARGE_END, "END");
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    check_large(mount, 11, "END\r\n");
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+}
+
+static void test_large_gone(Mount *mount, gconstpointer data)
+{
+    FakeFile file = open_large(mount);
+    guint64 write = write_to_large(&file);
+
+    fakebackend_expunge(mount->backend, mount->inbox, 11);
+    assert_code(fakekernel_wait(mount->kernel, write), ESTALE);
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+    g_assert_cmpint(mount_getattr_code(mount, file.ino), ==, ESTALE);
+}
+
+static void test_large_written_by_two(Mount *mount, gconstpointer data)
+{
+    FakeFile file = open_large(mount);
+    guint64 one = write_to_large(&file), other = fakefile_send_write(&file, 0, "Z");
+
+    assert_code(fakekernel_wait(mount->kernel, one), 0);
+    assert_code(fakekernel_wait(mount->kernel, other), 0);
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_SIZE, 9), ==, 0);
+    fakefile_check(&file, "Zubject: ");
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_SIZE, 0), ==, 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+}
+
+static void test_large_emptied(Mount *mount, gconstpointer data)
+{
+    FakeFile file = open_large(mount);
+    guint64 write = write_to_large(&file);
+
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_SIZE, 0), ==, 0);
+    assert_code(fakekernel_wait(mount->kernel, write), 0);
+    g_assert_cmpuint(mount_getattr(mount, file.ino)->size, ==, LARGE_END + strlen("END"));
+    g_assert_cmpint(fakefile_set_attr(&file, FATTR_SIZE, 0), ==, 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+}
+
+/* A copy of it is to replace another message: then the bytes are needed. */
+static void test_large_renamed(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_new(mount, "INBOX", ".copy");
+
+    add_large(mount);
+    g_assert_cmpint(fakefile_copy(&file, LARGE_PATH, LARGE), ==, LARGE);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+    g_assert_cmpint(mount_rename(mount, "INBOX", ".copy", "INBOX", INBOX_NAME ".u9,D.eml"), ==, 0);
+    check_large(mount, 9, "end\r\n");
+}
+
+static void test_large_unmounted(Mount *mount, gconstpointer data)
+{
+    FakeFile file = open_large(mount);
+    guint64 write = write_to_large(&file);
+
+    mount_end(mount);
+    assert_code(fakekernel_wait(mount->kernel, write), ENODEV);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+}
+
 /* --- copying --- */
 
 static void test_copy(Mount *mount, gconstpointer data)
@@ -235,6 +386,14 @@ int main(int argc, char **argv)
     rewriting_test("/rewriting/removed", &for_disk, test_removed_meanwhile);
     rewriting_test("/rewriting/moved", &for_disk, test_moved_meanwhile);
     rewriting_test("/rewriting/attributes", NULL, test_attributes);
+    rewriting_test("/rewriting/date", &for_disk, test_date);
+    rewriting_test("/rewriting/large", &for_disk, test_large);
+    rewriting_test("/rewriting/large-interrupted", &for_disk, test_large_interrupted);
+    rewriting_test("/rewriting/large-gone", &for_disk, test_large_gone);
+    rewriting_test("/rewriting/large-written-by-two", &for_disk, test_large_written_by_two);
+    rewriting_test("/rewriting/large-emptied", &for_disk, test_large_emptied);
+    rewriting_test("/rewriting/large-renamed", &for_disk, test_large_renamed);
+    rewriting_test("/rewriting/large-unmounted", &for_disk, test_large_unmounted);
     rewriting_test("/copying/whole", NULL, test_copy);
     rewriting_test("/copying/safe", &for_disk, test_copy_is_safe);
     rewriting_test("/copying/sync", &always, test_copy_sync);
