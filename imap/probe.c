@@ -219,26 +219,28 @@ ImapTarget *imap_batch_target(ImapBatch *batch, guint32 box)
     return &g_array_index(batch->targets, ImapTarget, batch->targets->len - 1);
 }
 
-/* STATUS answers come in the order in which they were asked for. */
-static ImapTarget *next_untold(ImapBatch *batch)
+static ImapTarget *find_target(const ImapBatch *batch, const char *wire)
 {
     for (guint i = 0; i < batch->targets->len; i++) {
         ImapTarget *target = &g_array_index(batch->targets, ImapTarget, i);
+        const CacheBox *box = cache_box(imap_worker_cache(batch->task.worker), target->box);
 
-        if (!target->uidnext && !target->error)
+        if (box && g_strcmp0(box->wire, wire) == 0)
             return target;
     }
-    g_assert_not_reached(); /* one for each that was asked for */
+    return NULL;
 }
 
+/* Answers come in any order (RFC 9051 5.5); of a mailbox that has another name meanwhile, what the
+ * cache knows has to do. */
 static void on_status(ImapWorker *worker, const ImapStatus *status, const GError *error)
 {
     ImapBatch *batch = batch_of(worker);
-    ImapTarget *target = next_untold(batch);
+    ImapTarget *target = find_target(batch, status->wire);
 
-    if (error)
+    if (target && error)
         target->error = g_error_copy(error);
-    else
+    else if (target)
         set_told(batch, target, status->uidvalidity, status->uidnext);
     imap_batch_step_done(batch);
 }
@@ -249,6 +251,7 @@ static void ask_target(ImapBatch *batch, ImapTarget *target)
 
     if (box && box->wire) {
         batch->n_steps++;
+        set_told(batch, target, 0, 0);
         imap_status_send(batch->task.worker, box->wire, on_status);
     } else {
         target->error = g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such mailbox");

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "imap/session-private.h"
+#include "tests/unit/imap/play.h"
 #include "tests/unit/net/client.h"
 #include "tests/unit/net/server.h"
 
@@ -36,48 +37,13 @@ struct Trial {
 
 /* --- the server's side --- */
 
-static void G_GNUC_PRINTF(2, 3) say(int fd, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    g_autofree char *line = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    line = g_strconcat(text, "\r\n", NULL);
-    server_send(fd, line, strlen(line));
-}
-
-/* Takes one line, which must be this one. */
-static void expect_line(int fd, const char *expected)
-{
-    g_autofree char *line = g_strconcat(expected, "\r\n", NULL);
-    g_autofree char *came = g_malloc0(strlen(line) + 1);
-
-    server_receive(fd, came, strlen(line));
-    g_assert_cmpstr(came, ==, line);
-}
-
-/* Takes one line, which must be this one behind its tag. */
-static char *expect(int fd, const char *expected)
-{
-    GString *tag = g_string_new(NULL);
-    char c;
-
-    for (server_receive(fd, &c, 1); c != ' '; server_receive(fd, &c, 1))
-        g_string_append_c(tag, c);
-    expect_line(fd, expected);
-    return g_string_free(tag, FALSE);
-}
-
 /* APPEND of the load, as far as its literal's marker. */
 static char *expect_append(const Trial *trial, int fd, const char *marker_end)
 {
     g_autofree char *line = g_strdup_printf("APPEND box {%" G_GSIZE_FORMAT "%s}",
                                             g_bytes_get_size(trial->load), marker_end);
 
-    return expect(fd, line);
+    return play_expect(fd, line);
 }
 
 /* Takes the load from @off to @end, in small pieces. */
@@ -97,9 +63,9 @@ static void take(const Trial *trial, int fd, gsize off, gsize end)
 
 static void take_noop(int fd)
 {
-    g_autofree char *tag = expect(fd, "NOOP");
+    g_autofree char *tag = play_expect(fd, "NOOP");
 
-    say(fd, "%s OK nothing done", tag);
+    play_say(fd, "%s OK nothing done", tag);
 }
 
 static void await_go(Trial *trial)
@@ -118,11 +84,8 @@ static void expect_end(int fd)
 static void serve(int fd, gpointer data)
 {
     Trial *trial = data;
-    g_autofree char *tag = NULL;
 
-    say(fd, "* OK [CAPABILITY IMAP4rev1] hello");
-    tag = expect(fd, "LOGIN alice secret");
-    say(fd, "%s OK [CAPABILITY IMAP4rev1] welcome", tag);
+    play_login(fd, "IMAP4rev1");
     trial->play(trial, fd);
 }
 
@@ -270,8 +233,8 @@ static void await_closed(Trial *trial, MailError code)
 static void take_append(Trial *trial, int fd, const char *tag)
 {
     take(trial, fd, 0, g_bytes_get_size(trial->load));
-    expect_line(fd, "");
-    say(fd, "%s OK appended", tag);
+    play_expect_line(fd, "");
+    play_say(fd, "%s OK appended", tag);
     take_noop(fd);
     expect_end(fd);
 }
@@ -280,7 +243,7 @@ static void play_synchronizing(Trial *trial, int fd)
 {
     g_autofree char *tag = expect_append(trial, fd, "");
 
-    say(fd, "+ go ahead");
+    play_say(fd, "+ go ahead");
     take_append(trial, fd, tag);
 }
 
@@ -322,7 +285,7 @@ static void test_empty(void)
 
 static void refuse(int fd, const char *tag)
 {
-    say(fd, "%s NO [OVERQUOTA] full", tag);
+    play_say(fd, "%s NO [OVERQUOTA] full", tag);
 }
 
 static void play_refusal(Trial *trial, int fd)
@@ -346,9 +309,9 @@ static void play_second_refused(Trial *trial, int fd)
 {
     g_autofree char *tag = expect_append(trial, fd, "");
 
-    say(fd, "+ go ahead");
+    play_say(fd, "+ go ahead");
     take(trial, fd, 0, 5);
-    expect_line(fd, " {5}");
+    play_expect_line(fd, " {5}");
     refuse(fd, tag);
     take_noop(fd);
     expect_end(fd);
@@ -377,7 +340,7 @@ static void play_refusal_amid(Trial *trial, int fd)
     refuse(fd, tag);
     await_go(trial);
     take(trial, fd, BEGIN, BIG);
-    expect_line(fd, "");
+    play_expect_line(fd, "");
     take_noop(fd);
     expect_end(fd);
 }
@@ -400,7 +363,7 @@ static void play_refusal_amid_first(Trial *trial, int fd)
     take(trial, fd, 0, BEGIN);
     refuse(fd, tag);
     take(trial, fd, BEGIN, BIG);
-    expect_line(fd, " {20971520}");
+    play_expect_line(fd, " {20971520}");
     take_noop(fd);
     expect_end(fd);
 }
@@ -462,7 +425,7 @@ static void play_early_ok(Trial *trial, int fd)
     g_autofree char *tag = expect_append(trial, fd, "+");
 
     take(trial, fd, 0, BEGIN);
-    say(fd, "%s OK appended", tag);
+    play_say(fd, "%s OK appended", tag);
     server_await_end(fd);
 }
 
@@ -480,7 +443,7 @@ static void play_unasked_go_ahead(Trial *trial, int fd)
 {
     g_free(expect_append(trial, fd, "+"));
     take(trial, fd, 0, BEGIN);
-    say(fd, "+ go ahead");
+    play_say(fd, "+ go ahead");
     server_await_end(fd);
 }
 
@@ -565,8 +528,8 @@ static void play_steady(Trial *trial, int fd)
         g_usleep(STEP_US);
         take(trial, fd, off, off + STEP);
     }
-    expect_line(fd, "");
-    say(fd, "%s OK appended", tag);
+    play_expect_line(fd, "");
+    play_say(fd, "%s OK appended", tag);
     expect_end(fd);
 }
 
