@@ -201,7 +201,13 @@ CacheAnswer cache_measured_tree(Cache *cache, guint32 generation, guint32 uid, M
 
 /* --- rights (cache/rights.c) --- */
 
-/* What may be done in a mailbox: SELECT, PERMANENTFLAGS (RFC 9051 6.3.2, 7.1), ACL (RFC 4314). */
+/* How much there may be of something, and is.  @limit is 0 where none is known. */
+typedef struct {
+    guint64 used, limit;
+} CacheResource;
+
+/* What may be done in a mailbox: SELECT, PERMANENTFLAGS (RFC 9051 6.3.2, 7.1), ACL (RFC 4314),
+ * APPENDLIMIT (RFC 7889), quota (RFC 9208). */
 typedef struct {
     gboolean is_read_only; /* nothing at all */
     gboolean may_insert;   /* messages may come: by COPY, MOVE or APPEND */
@@ -210,6 +216,9 @@ typedef struct {
     gboolean may_rename;   /* or delete it */
     MailFlags permanent;   /* that may be changed, with the keywords that are known */
     gboolean may_invent;   /* keywords that the mailbox does not have yet */
+    guint64 append_limit;  /* octets of a message that comes by APPEND; 0: none is known */
+    CacheResource storage, messages; /* of the quota: octets and messages; @used is also what is on
+                                        its way there */
 } CacheRights;
 
 /* As far as is known; all is allowed where nothing is. */
@@ -260,7 +269,7 @@ const CacheChange *cache_change(Cache *cache, guint32 id);
 
 /* Each records a change of a message: FOUND, and it is shown.  WAIT: something must be known
  * before, or an earlier change of it must end.  ABSENT: there is no such message.  FAILED: it
- * cannot be: READ_ONLY, PERMISSION, UNSUPPORTED (PERMANENTFLAGS), OFFLINE, LOCAL, NO_SPACE.
+ * cannot be: READ_ONLY, PERMISSION, UNSUPPORTED (PERMANENTFLAGS), QUOTA, OFFLINE, LOCAL, NO_SPACE.
  * @generation and @uid may be those from before a change; *ret_id (or NULL) is the change's. */
 CacheAnswer cache_change_flags(Cache *cache, guint32 generation, guint32 uid, MailFlags add,
                                MailFlags remove, guint32 *ret_id, guint64 *ret_want,
@@ -533,7 +542,8 @@ GBytes *cache_change_data(Cache *cache, guint32 id, GError **error);
 void cache_changes_renew(Cache *cache);
 
 void cache_put_rights(Cache *cache, guint32 box, const CacheRights *rights);
-/* The largest message that may be appended (RFC 7889), in octets; 0: none is known. */
+/* The largest message that may be appended to any mailbox (RFC 7889), in octets; 0: none is known.
+ */
 void cache_put_append_limit(Cache *cache, guint64 limit);
 /* The server calls a mailbox by another name now, @wire, and has it below @parent as @name; what is
  * below it went with it.  The next cache_put_boxes() will confirm it. */

@@ -161,6 +161,7 @@ void change_count(Cache *cache, Change *change)
         return;
     shades_add(cache, change, 1);
     arrivals_add(cache, change);
+    rights_take_room(cache, &change->pub);
 }
 
 static void note_place(Cache *cache, Change *change)

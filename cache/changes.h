@@ -205,3 +205,9 @@ CacheAnswer rights_check_insert(Cache *cache, guint32 box, guint64 *ret_want, GE
 CacheAnswer rights_check_remove(Cache *cache, guint32 box, guint64 *ret_want, GError **error);
 CacheAnswer rights_check_flags(Cache *cache, guint32 box, MailFlags changed, guint64 *ret_want,
                                GError **error);
+/* FAILED with QUOTA when the server has just told that its target has no room for what @change
+ * brings there.  Offline all has room. */
+CacheAnswer rights_check_room(Cache *cache, const CacheChange *change, guint64 *ret_want,
+                              GError **error);
+/* It is on its way there. */
+void rights_take_room(Cache *cache, const CacheChange *change);

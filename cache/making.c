@@ -145,6 +145,12 @@ CacheAnswer cache_change_copy(Cache *cache, guint32 generation, guint32 uid, gui
 
     if (answer == CACHE_FOUND)
         answer = rights_check_insert(cache, target, ret_want, error);
+    if (answer == CACHE_FOUND)
+        answer = rights_check_room(
+            cache,
+            &(CacheChange){
+                .kind = CACHE_CHANGE_COPY, .generation = generation, .uid = uid, .target = target},
+            ret_want, error);
     if (answer != CACHE_FOUND)
         return answer;
     return transfer(cache, CACHE_CHANGE_COPY, id, generation, uid, target, name, NULL, error);
@@ -171,20 +177,31 @@ CacheAnswer cache_change_expunge(Cache *cache, guint32 generation, guint32 uid, 
     return change_record(cache, change, error) ? CACHE_FOUND : CACHE_FAILED;
 }
 
+/* The smaller one of the account's and the mailbox's; 0: none is known. */
+static guint64 append_limit(Cache *cache, guint32 target)
+{
+    guint64 limit = cache->changes->append_limit;
+    CacheRights rights;
+
+    cache_known_rights(cache, target, &rights);
+    return limit && rights.append_limit ? MIN(limit, rights.append_limit)
+                                        : MAX(limit, rights.append_limit);
+}
+
 /* What it takes the place of must be in the same mailbox: it has that one's name. */
 static CacheAnswer check_append(Cache *cache, guint32 target, guint64 size, guint64 *ret_want,
                                 GError **error)
 {
-    guint64 limit = cache->changes->append_limit;
+    CacheAnswer answer = rights_check_insert(cache, target, ret_want, error);
+    guint64 limit = append_limit(cache, target);
 
-    if (limit && size > limit) {
-        g_set_error(error, MAIL_ERROR, MAIL_ERROR_TOO_BIG,
-                    "the server takes messages of %" G_GUINT64_FORMAT
-                    " bytes, and this one has %" G_GUINT64_FORMAT,
-                    limit, size);
-        return CACHE_FAILED;
-    }
-    return rights_check_insert(cache, target, ret_want, error);
+    if (answer != CACHE_FOUND || !limit || size <= limit)
+        return answer;
+    g_set_error(error, MAIL_ERROR, MAIL_ERROR_TOO_BIG,
+                "the server takes messages of %" G_GUINT64_FORMAT
+                " bytes, and this one has %" G_GUINT64_FORMAT,
+                limit, size);
+    return CACHE_FAILED;
 }
 
 CacheAnswer cache_change_append(Cache *cache, guint32 id, guint32 target, const char *name,
@@ -203,6 +220,14 @@ CacheAnswer cache_change_append(Cache *cache, guint32 id, guint32 target, const 
     if (answer == CACHE_FOUND && uid)
         answer = rights_check_remove(cache, cache_box_of_generation(cache, generation)->id,
                                      ret_want, error);
+    if (answer == CACHE_FOUND)
+        answer = rights_check_room(cache,
+                                   &(CacheChange){.kind = CACHE_CHANGE_APPEND,
+                                                  .generation = generation,
+                                                  .uid = uid,
+                                                  .target = target,
+                                                  .size = size},
+                                   ret_want, error);
     if (answer != CACHE_FOUND)
         return answer;
     change = uid ? new_of_message(cache, CACHE_CHANGE_APPEND, id, generation, uid, error)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* cache/rights.c - what may be done in mailboxes, as far as the server told since the start. */
+/* cache/rights.c - what may be done in mailboxes, and has room there, as far as the server told
+ * since the start. */
 #include "cache/changes.h"
 
-#define KNOWN_US ((gint64)300 * G_USEC_PER_SEC) /* for which they are believed */
+#define KNOWN_US  ((gint64)300 * G_USEC_PER_SEC) /* for which they are believed */
+#define RECENT_US (G_USEC_PER_SEC / 10)          /* the same where they leave no room */
 
 static const CacheRights everything = {
     .may_insert = TRUE,
@@ -25,6 +27,11 @@ static gboolean are_known(const Box *box)
     return box->knows_rights && g_get_monotonic_time() - box->rights_us < KNOWN_US;
 }
 
+static CacheAnswer ask(Cache *cache, guint32 id, guint64 *ret_want, GError **error)
+{
+    return wants_answer(cache, &(CacheWant){.kind = CACHE_WANT_RIGHTS, .box = id}, ret_want, error);
+}
+
 CacheAnswer cache_rights(Cache *cache, guint32 id, CacheRights *ret_rights, guint64 *ret_want,
                          GError **error)
 {
@@ -34,11 +41,106 @@ CacheAnswer cache_rights(Cache *cache, guint32 id, CacheRights *ret_rights, guin
         return CACHE_ABSENT;
     if (!are_known(box) && cache->state != CACHE_OFFLINE &&
         !(box->pub.attributes & CACHE_BOX_NOSELECT))
-        return wants_answer(cache, &(CacheWant){.kind = CACHE_WANT_RIGHTS, .box = id}, ret_want,
-                            error);
+        return ask(cache, id, ret_want, error);
     cache_known_rights(cache, id, ret_rights);
     return CACHE_FOUND;
 }
+
+/* --- room --- */
+
+typedef struct {
+    guint64 octets;
+    guint messages;
+} Need;
+
+/* What takes the place of a message needs what it is longer; a move needs nothing. */
+static Need need_of(Cache *cache, const CacheChange *change)
+{
+    CacheMessage message = {0};
+
+    if (change->uid)
+        (void)cache_get_message(cache, change->generation, change->uid, &message);
+    if (change->kind == CACHE_CHANGE_COPY)
+        return (Need){message.size, 1};
+    if (change->kind != CACHE_CHANGE_APPEND)
+        return (Need){0};
+    if (change->uid)
+        return (Need){change->size - MIN(change->size, message.size), 0};
+    return (Need){change->size, 1};
+}
+
+static guint64 left(const CacheResource *resource)
+{
+    if (!resource->limit)
+        return G_MAXUINT64;
+    return resource->limit > resource->used ? resource->limit - resource->used : 0;
+}
+
+static void take(CacheResource *resource, guint64 n)
+{
+    resource->used += MIN(n, G_MAXUINT64 - resource->used);
+}
+
+void rights_take_room(Cache *cache, const CacheChange *change)
+{
+    Box *box = boxes_get(cache, change->target);
+    Need need;
+
+    if (!box || !box->knows_rights)
+        return;
+    need = need_of(cache, change);
+    take(&box->rights.storage, need.octets);
+    take(&box->rights.messages, need.messages);
+}
+
+/* Without what was sent and not answered: the server may have counted it. */
+static void take_pending(Cache *cache, guint32 box)
+{
+    for (const CacheChange *change = cache_arrival_next(cache, box, 0); change;
+         change = cache_arrival_next(cache, box, change->id))
+        if (!change->sent_uidnext)
+            rights_take_room(cache, change);
+}
+
+/* Whether messages are to leave their mailboxes before what is recorded now is sent. */
+static gboolean is_room_made(Cache *cache)
+{
+    for (GList *link = cache->changes->queue.head; link; link = link->next) {
+        const CacheChange *change = link->data;
+
+        if (change->kind == CACHE_CHANGE_EXPUNGE || change->kind == CACHE_CHANGE_MOVE)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static CacheAnswer refuse_room(const CacheResource *resource, guint64 need, const char *unit,
+                               GError **error)
+{
+    g_set_error(error, MAIL_ERROR, MAIL_ERROR_QUOTA,
+                "the quota of %" G_GUINT64_FORMAT " %s leaves %" G_GUINT64_FORMAT
+                ", and this needs %" G_GUINT64_FORMAT,
+                resource->limit, unit, left(resource), need);
+    return CACHE_FAILED;
+}
+
+CacheAnswer rights_check_room(Cache *cache, const CacheChange *change, guint64 *ret_want,
+                              GError **error)
+{
+    const Box *box = boxes_get(cache, change->target);
+    Need need = need_of(cache, change);
+    gboolean has_storage = !box || need.octets <= left(&box->rights.storage),
+             has_messages = !box || need.messages <= left(&box->rights.messages);
+
+    if ((has_storage && has_messages) || cache->state == CACHE_OFFLINE || is_room_made(cache))
+        return CACHE_FOUND;
+    if (g_get_monotonic_time() - box->rights_us >= RECENT_US)
+        return ask(cache, change->target, ret_want, error);
+    return has_storage ? refuse_room(&box->rights.messages, need.messages, "messages", error)
+                       : refuse_room(&box->rights.storage, need.octets, "bytes", error);
+}
+
+/* --- what the server tells --- */
 
 static gboolean is_equal(const CacheRights *a, const CacheRights *b)
 {
@@ -59,6 +161,7 @@ void cache_put_rights(Cache *cache, guint32 id, const CacheRights *rights)
     box->knows_rights = TRUE;
     box->rights_us = g_get_monotonic_time();
     box->rights = *rights;
+    take_pending(cache, id);
     if (cache->news && !is_equal(&before, rights))
         cache->news->rights_changed(id, cache->news_data);
 }

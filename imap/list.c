@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/list.c - the mailboxes of an account (RFC 9051 6.3.9, 6.3.10, RFC 6154), and its quota
- * (RFC 9208). */
+/* imap/list.c - the mailboxes of an account (RFC 9051 6.3.9, 6.3.10, RFC 6154). */
 #include <string.h>
 
 #include "imap/errors.h"
@@ -325,47 +324,4 @@ void imap_list_start(ImapWorker *worker, void (*done)(ImapWorker *worker, const 
         !imap_worker_has(worker, "SPECIAL-USE") || !imap_worker_has(worker, "LIST-EXTENDED");
     send_namespace(listing);
     send_list(listing, "*");
-}
-
-/* --- quota --- */
-
-/* "* QUOTA "" (STORAGE 10 512)", in units of 1,024 octets. */
-static gboolean on_quota(ImapJob *job, const ImapResponse *response)
-{
-    CacheQuota quota = {.is_known = TRUE};
-    const ImapValue *resources = response->values ? response->values->next : NULL;
-
-    if (!g_str_equal(response->name, "QUOTA"))
-        return g_str_equal(response->name, "QUOTAROOT");
-    for (const ImapValue *value = resources ? resources->first : NULL; value; value = value->next)
-        if (imap_value_is(value, "STORAGE") && value->next && value->next->next &&
-            imap_value_number(value->next, &quota.used) &&
-            imap_value_number(value->next->next, &quota.limit) && quota.used < G_MAXUINT64 / 1024 &&
-            quota.limit < G_MAXUINT64 / 1024) {
-            quota.used *= 1024;
-            quota.limit *= 1024;
-            cache_put_quota(imap_worker_cache(job->worker), &quota);
-        }
-    return TRUE;
-}
-
-void imap_quota_start(ImapWorker *worker, const CacheWant *want)
-{
-    Cache *cache = imap_worker_cache(worker);
-    const CacheQuota none = {.is_known = TRUE};
-    ImapJob *job;
-    ImapCommand *command;
-
-    /* Until told otherwise there is none. */
-    cache_put_quota(cache, &none);
-    if (!imap_worker_has(worker, "QUOTA")) {
-        cache_want_done(cache, want->id, NULL);
-        return;
-    }
-    job = imap_job_new(worker, sizeof *job, 0);
-    job->untagged = on_quota;
-    imap_job_take(job, want);
-    command = imap_worker_command(worker, "GETQUOTAROOT");
-    imap_command_add(command, "INBOX");
-    imap_job_send(job, command);
 }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* imap/rights.c - what may be done in a mailbox: what SELECT tells (RFC 9051 6.3.2, 7.1), and
- * MYRIGHTS (RFC 4314). */
+ * MYRIGHTS (RFC 4314); and how much more it takes: GETQUOTAROOT (RFC 9208), APPENDLIMIT (RFC 7889).
+ */
 #include <string.h>
 
-#include "imap/changes.h"
+#include "imap/quota.h"
+#include "imap/task.h"
 
 struct ImapRights {
     guint32 box;
     guint n_steps;
-    char *letters; /* NULL: the server told none */
+    char *letters;    /* NULL: the server told none */
+    ImapQuota *quota; /* NULL: likewise */
+    guint64 append_limit;
     GError *error;
     ImapChangesDone done;
 };
@@ -18,6 +22,7 @@ void imap_rights_free(struct ImapRights *rights)
     if (!rights)
         return;
     g_free(rights->letters);
+    imap_quota_free(rights->quota);
     g_clear_error(&rights->error);
     g_free(rights);
 }
@@ -77,6 +82,13 @@ static CacheRights tell_rights(const ImapTold *told, const char *letters)
     return rights;
 }
 
+/* Octets are told in units, perhaps rounded up: so much is used at least. */
+static void apply_quota(const ImapQuota *quota, CacheRights *rights)
+{
+    imap_quota_tell(quota, &rights->storage, &rights->messages);
+    rights->storage.used -= MIN(rights->storage.used, 1023);
+}
+
 static void end_wants(Cache *cache, guint32 box, const GError *error)
 {
     for (GList *link = cache_wants(cache)->head, *next; link; link = next) {
@@ -100,6 +112,9 @@ static void end_step(ImapWorker *worker)
         return;
     if (!imap_session_is_closed(worker->session)) {
         told = tell_rights(&worker->told, rights->letters);
+        told.append_limit = rights->append_limit;
+        if (rights->quota)
+            apply_quota(rights->quota, &told);
         if (!rights->error)
             cache_put_rights(cache, rights->box, &told);
         end_wants(cache, rights->box, rights->error);
@@ -131,7 +146,7 @@ static void enter(ImapWorker *worker, guint32 box)
     end_step(worker);
 }
 
-/* --- MYRIGHTS --- */
+/* --- MYRIGHTS, GETQUOTAROOT and APPENDLIMIT: a server that does not tell still decides --- */
 
 /* "* MYRIGHTS INBOX lrsw" */
 static gboolean on_myrights(ImapJob *job, const ImapResponse *response)
@@ -146,26 +161,50 @@ static gboolean on_myrights(ImapJob *job, const ImapResponse *response)
     return TRUE;
 }
 
-/* A server that does not tell them still decides. */
 static void finish_myrights(ImapJob *job, const ImapResponse *response, const GError *error)
 {
     end_step(job->worker);
 }
 
-static void ask_letters(ImapWorker *worker, guint32 box)
+static gboolean on_quota(ImapJob *job, const ImapResponse *response)
 {
-    const char *wire = cache_box(imap_worker_cache(worker), box)->wire;
-    g_autoptr(ImapCommand) command = imap_worker_command(worker, "MYRIGHTS");
-    ImapJob *job;
+    return imap_quota_take(job->worker->rights->quota, response);
+}
 
-    if (!imap_worker_has(worker, "ACL") ||
-        !imap_command_add_string(command, wire, strlen(wire), NULL))
-        return;
-    job = imap_job_new(worker, sizeof *job, 0);
-    job->untagged = on_myrights;
-    job->finish = finish_myrights;
+static void finish_quota(ImapJob *job, const ImapResponse *response, const GError *error)
+{
+    if (error)
+        g_clear_pointer(&job->worker->rights->quota, imap_quota_free);
+    end_step(job->worker);
+}
+
+static void ask(ImapWorker *worker, const char *name,
+                gboolean (*untagged)(ImapJob *job, const ImapResponse *response),
+                void (*finish)(ImapJob *job, const ImapResponse *response, const GError *error))
+{
+    ImapJob *job = imap_job_new(worker, sizeof *job, 0);
+
+    job->untagged = untagged;
+    job->finish = finish;
     worker->rights->n_steps++;
-    imap_job_send(job, g_steal_pointer(&command));
+    imap_step_send(job, name, cache_box(imap_worker_cache(worker), worker->rights->box)->wire);
+}
+
+static void on_status(ImapWorker *worker, const ImapStatus *status, const GError *error)
+{
+    worker->rights->append_limit = status->append_limit;
+    end_step(worker);
+}
+
+/* Before the mailbox is entered: STATUS is not for one that was (RFC 9051 6.3.11). */
+static void ask_limit(ImapWorker *worker, guint32 box)
+{
+    const CacheBox *known = cache_box(imap_worker_cache(worker), box);
+
+    if (!known || !known->wire || !imap_worker_has(worker, "APPENDLIMIT"))
+        return;
+    worker->rights->n_steps++;
+    imap_status_send_limit(worker, known->wire, on_status);
 }
 
 void imap_rights_start(ImapWorker *worker, guint32 box, ImapChangesDone done)
@@ -174,9 +213,14 @@ void imap_rights_start(ImapWorker *worker, guint32 box, ImapChangesDone done)
     worker->rights->box = box;
     worker->rights->done = done;
     worker->rights->n_steps = 1;
+    ask_limit(worker, box);
     enter(worker, box);
-    if (!worker->rights->error)
-        ask_letters(worker, box);
+    if (!worker->rights->error && imap_worker_has(worker, "ACL"))
+        ask(worker, "MYRIGHTS", on_myrights, finish_myrights);
+    if (!worker->rights->error && imap_worker_has(worker, "QUOTA")) {
+        worker->rights->quota = imap_quota_new();
+        ask(worker, "GETQUOTAROOT", on_quota, finish_quota);
+    }
     end_step(worker);
 }
 

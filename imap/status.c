@@ -52,6 +52,8 @@ static gboolean untagged(ImapJob *job, const ImapResponse *response)
             status->uidvalidity = to_uid(number);
         else if (imap_value_is(value, "UIDNEXT"))
             status->uidnext = to_uid(number);
+        else if (imap_value_is(value, "APPENDLIMIT"))
+            status->append_limit = number;
         else if (imap_value_is(value, "MESSAGES")) {
             status->has_messages = TRUE;
             status->messages = number;
@@ -72,9 +74,8 @@ static void clear(ImapJob *job)
     g_free(((StatusJob *)job)->wire);
 }
 
-void imap_status_send(ImapWorker *worker, const char *wire,
-                      void (*then)(ImapWorker *worker, const ImapStatus *status,
-                                   const GError *error))
+static void ask(ImapWorker *worker, const char *wire, const char *items,
+                void (*then)(ImapWorker *worker, const ImapStatus *status, const GError *error))
 {
     StatusJob *job = imap_job_new(worker, sizeof *job, 0);
     ImapCommand *command = imap_worker_command(worker, "STATUS");
@@ -87,6 +88,20 @@ void imap_status_send(ImapWorker *worker, const char *wire,
     job->then = then;
     if (!imap_command_add_string(command, wire, strlen(wire), NULL))
         g_assert_not_reached(); /* only a NUL cannot be sent */
-    imap_command_add(command, "(MESSAGES UIDNEXT UIDVALIDITY)");
+    imap_command_add(command, items);
     imap_job_send(job, command);
+}
+
+void imap_status_send(ImapWorker *worker, const char *wire,
+                      void (*then)(ImapWorker *worker, const ImapStatus *status,
+                                   const GError *error))
+{
+    ask(worker, wire, "(MESSAGES UIDNEXT UIDVALIDITY)", then);
+}
+
+void imap_status_send_limit(ImapWorker *worker, const char *wire,
+                            void (*then)(ImapWorker *worker, const ImapStatus *status,
+                                         const GError *error))
+{
+    ask(worker, wire, "(APPENDLIMIT)", then);
 }

@@ -62,9 +62,14 @@ typedef struct {
     guint32 uidvalidity, uidnext; /* 0: not told */
     gboolean has_messages;
     guint64 messages;
+    guint64 append_limit; /* octets; 0: none was told */
 } ImapStatus;
 
 /* STATUS (RFC 9051 6.3.11) of the mailbox that the server calls @wire; @then gets what was told. */
 void imap_status_send(ImapWorker *worker, const char *wire,
                       void (*then)(ImapWorker *worker, const ImapStatus *status,
                                    const GError *error));
+/* The same for the append_limit (RFC 7889), and nothing else. */
+void imap_status_send_limit(ImapWorker *worker, const char *wire,
+                            void (*then)(ImapWorker *worker, const ImapStatus *status,
+                                         const GError *error));

@@ -216,7 +216,10 @@ void imap_uids_search(ImapWorker *worker, guint32 box, const char *criteria,
 
 /* The mailboxes; @job_done gets the result. */
 void imap_list_start(ImapWorker *worker, void (*done)(ImapWorker *worker, const GError *error));
-/* Wants for quota. */
+
+/* --- quota.c --- */
+
+/* Wants for the quota of the account. */
 void imap_quota_start(ImapWorker *worker, const CacheWant *want);
 
 /* --- lines.c --- */

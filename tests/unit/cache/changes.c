@@ -692,18 +692,38 @@ static void test_killed_when_refused(Fixture *fixture, gconstpointer data)
     g_assert_null(cache_lost_next(fixture->cache, 0));
 }
 
+static void put_limits(Fixture *fixture, const Boxes *boxes, guint64 of_account, guint64 of_box)
+{
+    CacheRights rights = all_rights;
+
+    rights.append_limit = of_box;
+    cache_put_rights(fixture->cache, boxes->archive, &rights);
+    cache_put_append_limit(fixture->cache, of_account);
+}
+
+/* The smaller one of the account's and the mailbox's holds, 0 being none. */
 static void test_append_limit(Fixture *fixture, gconstpointer data)
 {
+    const guint64 len = strlen(TEXT);
+    const guint64 narrow[][2] = {{len - 1, 0}, {0, len - 1}, {len - 1, len}, {len, len - 1}};
+    const guint64 wide[][2] = {{0, 0}, {len, 0}, {0, len}, {len, G_MAXUINT64}};
     Boxes boxes = put_boxes(fixture, 3);
-    g_autoptr(GError) error = NULL;
-    guint32 id = append(fixture, &boxes, "fits.eml");
+    guint32 id = append(fixture, &boxes, "first.eml");
     guint64 want;
 
-    cache_put_append_limit(fixture->cache, strlen(TEXT) - 1);
-    g_assert_cmpint(cache_change_append(fixture->cache, id, boxes.archive, "over.eml", 0,
-                                        G_MININT64, 0, 0, &want, &error),
-                    ==, CACHE_FAILED);
-    g_assert_error(error, MAIL_ERROR, MAIL_ERROR_TOO_BIG);
+    for (gsize i = 0; i < G_N_ELEMENTS(narrow); i++) {
+        g_autoptr(GError) error = NULL;
+
+        put_limits(fixture, &boxes, narrow[i][0], narrow[i][1]);
+        g_assert_cmpint(cache_change_append(fixture->cache, id, boxes.archive, "over.eml", 0,
+                                            G_MININT64, 0, 0, &want, &error),
+                        ==, CACHE_FAILED);
+        g_assert_error(error, MAIL_ERROR, MAIL_ERROR_TOO_BIG);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(wide); i++) {
+        put_limits(fixture, &boxes, wide[i][0], wide[i][1]);
+        append(fixture, &boxes, "fits.eml");
+    }
 }
 
 /* A message in place of another, which the server must have before the other goes. */
