@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "imap/prints.h"
+#include "mime/mime.h"
 
 #define BATCH_MAX       100
 #define BATCH_BYTES_MAX ((guint64)8 * 1024 * 1024)
@@ -17,10 +18,20 @@
 #define MINUS_BYTES     ((gsize)4096)      /* not to be waited for with LITERAL- (RFC 7888 5) */
 #define RENEW_MS        1000
 
+/* How a server with UTF8=ACCEPT takes a header in UTF-8: as an item of its own (RFC 6855 4), or as
+ * any other (RFC 9755, which has none); the first that it takes tells. */
+typedef enum {
+    UTF8_UNKNOWN,
+    UTF8_AS_ITEM,
+    UTF8_AS_ANY
+} Utf8Mode;
+
 /* A message of a batch. */
 typedef struct {
     guint32 id;
     GBytes *bytes;
+    gboolean has_utf8;    /* in the header */
+    gboolean was_refused; /* as an item of its own */
     ImapPrint print;
     MailFlags flags;
     gint64 date;
@@ -36,8 +47,9 @@ typedef struct {
     gboolean can_replace; /* by REPLACE: the mailbox is entered, and the message is there */
     guint n_flying;       /* commands */
     gboolean must_wait;   /* some were put off: no more is sent */
-    GArray *unknown;      /* guint32: done, and where is not told */
-    GArray *sources;      /* ImapSource: done, and what is replaced is to be removed */
+    Utf8Mode utf8;
+    GArray *unknown; /* guint32: done, and where is not told */
+    GArray *sources; /* ImapSource: done, and what is replaced is to be removed */
     guint renew_source;
 } Append;
 
@@ -47,7 +59,8 @@ typedef struct {
     guint first, n;
     gboolean is_replace;
     gboolean has_keywords;
-    GArray *uids; /* guint32, as told; or NULL */
+    gboolean is_item; /* for UTF-8 */
+    GArray *uids;     /* guint32, as told; or NULL */
 } UploadJob;
 
 static void next_batch(ImapWorker *worker);
@@ -58,7 +71,7 @@ static Append *append_of(const ImapWorker *worker)
     return (Append *)worker->task;
 }
 
-static const Upload *upload_at(const ImapWorker *worker, guint nth)
+static Upload *upload_at(const ImapWorker *worker, guint nth)
 {
     return append_of(worker)->batch->pdata[nth];
 }
@@ -155,6 +168,14 @@ static gboolean untagged(ImapJob *job, const ImapResponse *response)
     return TRUE;
 }
 
+static void learn_utf8(const UploadJob *upload)
+{
+    ImapWorker *worker = upload->job.worker;
+
+    if (upload_at(worker, upload->first)->has_utf8)
+        append_of(worker)->utf8 = upload->is_item ? UTF8_AS_ITEM : UTF8_AS_ANY;
+}
+
 static void take_done(const UploadJob *upload, guint nth)
 {
     ImapWorker *worker = upload->job.worker;
@@ -185,6 +206,9 @@ static void take_refusal(const UploadJob *upload, const GError *error)
     } else if (upload->is_replace) {
         append->can_replace = FALSE;
         send_again(worker, upload->first, TRUE);
+    } else if (upload->is_item && append->utf8 == UTF8_UNKNOWN) {
+        upload_at(worker, upload->first)->was_refused = TRUE;
+        send_again(worker, upload->first, TRUE);
     } else if (upload->has_keywords) {
         send_again(worker, upload->first, FALSE);
     } else {
@@ -201,6 +225,7 @@ static void finish(ImapJob *job, const ImapResponse *response, const GError *err
     append->n_flying--;
     if (!error) {
         take_code(upload, response);
+        learn_utf8(upload);
         for (guint i = 0; i < upload->n; i++)
             take_done(upload, i);
     } else if (append->must_wait || imap_task_must_wait(job->worker, error)) {
@@ -256,15 +281,29 @@ static void add_flags(const ImapWorker *worker, ImapCommand *command, MailFlags 
     imap_command_add(command, list->str);
 }
 
+static gboolean is_item(const ImapWorker *worker, const Upload *upload)
+{
+    return upload->has_utf8 && !upload->was_refused && append_of(worker)->utf8 != UTF8_AS_ANY &&
+           imap_session_has_enabled(worker->session, "UTF8=ACCEPT");
+}
+
+/* A server that does not know the item could take the message for commands: it must ask for it. */
+static gboolean is_trial(const ImapWorker *worker, const Upload *upload)
+{
+    return append_of(worker)->utf8 == UTF8_UNKNOWN && is_item(worker, upload);
+}
+
 static gboolean add_upload(const ImapWorker *worker, ImapCommand *command, const Upload *upload,
                            gboolean with_keywords, GError **error)
 {
-    gboolean must_wait = g_bytes_get_size(upload->bytes) > WAIT_BYTES;
+    gboolean must_wait = g_bytes_get_size(upload->bytes) > WAIT_BYTES || is_trial(worker, upload);
 
     add_flags(worker, command, kept_flags(worker, upload->flags, with_keywords));
     if (upload->date != G_MININT64)
         imap_command_add_date_time(command, upload->date);
-    return imap_command_add_literal(command, upload->bytes, must_wait, error);
+    return is_item(worker, upload)
+               ? imap_command_add_utf8(command, upload->bytes, must_wait, error)
+               : imap_command_add_literal(command, upload->bytes, must_wait, error);
 }
 
 static gboolean has_keywords(const ImapWorker *worker, const Upload *upload)
@@ -315,6 +354,7 @@ static void send_uploads(ImapWorker *worker, guint first, guint n, gboolean with
     upload->first = first;
     upload->n = n;
     upload->is_replace = append->can_replace;
+    upload->is_item = is_item(worker, upload_at(worker, first));
     upload->has_keywords = with_keywords && has_keywords(worker, upload_at(worker, first));
     append->n_flying++;
     imap_job_send(upload, command);
@@ -427,6 +467,19 @@ static void on_status(ImapWorker *worker, const ImapStatus *status, const GError
     }
 }
 
+/* Of a message with CRLF: whether its header is in UTF-8, and not in ASCII. */
+static gboolean has_utf8(GBytes *bytes)
+{
+    gsize len, end = 0;
+    const char *data = g_bytes_get_data(bytes, &len);
+    gboolean is_ascii = TRUE;
+
+    len = MIN(len, MIME_HEADER_MAX);
+    for (; end < len && (len - end < 4 || memcmp(data + end, "\r\n\r\n", 4) != 0); end++)
+        is_ascii &= (guchar)data[end] < 0x80;
+    return !is_ascii && g_utf8_validate_len(data, end, NULL);
+}
+
 /* NULL, and the change refused, when its data cannot be read. */
 static Upload *upload_new(ImapWorker *worker, const CacheChange *change)
 {
@@ -441,6 +494,7 @@ static Upload *upload_new(ImapWorker *worker, const CacheChange *change)
     upload = g_new0(Upload, 1);
     upload->id = change->id;
     upload->bytes = bytes;
+    upload->has_utf8 = has_utf8(bytes);
     upload->print = imap_print_of_bytes(bytes, change->date);
     upload->flags = change->add;
     upload->date = change->date;
@@ -448,16 +502,20 @@ static Upload *upload_new(ImapWorker *worker, const CacheChange *change)
     return upload;
 }
 
-static gboolean is_like_another(const GPtrArray *batch, const Upload *upload)
+/* Messages that look alike are not sent together: when some answers were lost it could not be told
+ * whose of them came.  And a trial goes alone, so that others have its result. */
+static gboolean fits_batch(const ImapWorker *worker, const Upload *upload)
 {
+    const GPtrArray *batch = append_of(worker)->batch;
+
+    if (batch->len && (is_trial(worker, upload) || is_trial(worker, batch->pdata[0])))
+        return FALSE;
     for (guint i = 0; i < batch->len; i++)
         if (imap_print_is_like(&((const Upload *)batch->pdata[i])->print, &upload->print))
-            return TRUE;
-    return FALSE;
+            return FALSE;
+    return TRUE;
 }
 
-/* Messages that look alike are not sent together: when some answers were lost it could not be told
- * whose of them came. */
 static void fill_batch(ImapWorker *worker)
 {
     Append *append = append_of(worker);
@@ -476,7 +534,7 @@ static void fill_batch(ImapWorker *worker)
         if (append->batch->len && n_bytes > BATCH_BYTES_MAX)
             return;
         upload = upload_new(worker, change);
-        if (upload && is_like_another(append->batch, upload)) {
+        if (upload && !fits_batch(worker, upload)) {
             upload_free(upload);
             return;
         }

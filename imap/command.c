@@ -249,8 +249,8 @@ gboolean imap_command_add_secret(ImapCommand *self, const char *bytes, gsize len
     return add_string(self, bytes, len, "<secret>", error);
 }
 
-gboolean imap_command_add_literal(ImapCommand *self, GBytes *bytes, gboolean must_wait,
-                                  GError **error)
+static gboolean add_literal(ImapCommand *self, const char *before, GBytes *bytes,
+                            gboolean must_wait, GError **error)
 {
     gsize len;
     const char *data = g_bytes_get_data(bytes, &len);
@@ -259,12 +259,27 @@ gboolean imap_command_add_literal(ImapCommand *self, GBytes *bytes, gboolean mus
     g_return_val_if_fail(!self->is_finished, FALSE);
     if (!check_nul(self, data, len, error))
         return FALSE;
-    append_text(self, " ");
+    append_text(self, before);
     append_marker(self, len, waits);
     begin_piece(self, g_bytes_ref(bytes), waits);
     begin_piece(self, NULL, FALSE);
-    g_string_append_c(self->log, ' ');
+    g_string_append(self->log, before);
     log_literal(self, len);
+    return TRUE;
+}
+
+gboolean imap_command_add_literal(ImapCommand *self, GBytes *bytes, gboolean must_wait,
+                                  GError **error)
+{
+    return add_literal(self, " ", bytes, must_wait, error);
+}
+
+gboolean imap_command_add_utf8(ImapCommand *self, GBytes *bytes, gboolean must_wait, GError **error)
+{
+    if (!add_literal(self, " UTF8 (~", bytes, must_wait, error))
+        return FALSE;
+    append_text(self, ")");
+    g_string_append_c(self->log, ')');
     return TRUE;
 }
 

@@ -39,6 +39,9 @@ gboolean imap_command_add_secret(ImapCommand *command, const char *bytes, gsize 
  * Fails with INVALID on NUL. */
 gboolean imap_command_add_literal(ImapCommand *command, GBytes *bytes, gboolean must_wait,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same as the data item of APPEND for headers in UTF-8 (RFC 6855 4): UTF8 (~{5}...). */
+gboolean imap_command_add_utf8(ImapCommand *command, GBytes *bytes, gboolean must_wait,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* A blank and @unix_s as date-time in UTC, which knows the years 1 to 9999 here: what lies outside
  * becomes the first or the last second of them. */
 void imap_command_add_date_time(ImapCommand *command, gint64 unix_s);

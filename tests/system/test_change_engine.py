@@ -3,6 +3,7 @@
 
 import errno
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Optional
@@ -13,7 +14,7 @@ import messages
 from citizen import Box, Citizen, Stored
 from place import uid_of, with_flags
 from processes import wait_until
-from script import Gone
+from script import Gone, unquote
 
 TIMEOUT = 2
 BACK = 60  # seconds until what had to wait was done
@@ -267,3 +268,60 @@ def test_rights_while_the_server_is_slow(mount, script):
     (mounted / "Other/new.eml").write_bytes(LETTER)
     assert len(slow.said("UID STORE")) == 6
     assert [one.content for one in slow.boxes[1].messages] == [LETTER]
+
+
+# --- what a server tells of the messages that it takes ---
+
+class Narrow(Writer):
+    """Takes no message of more than 1000 octets into one of its mailboxes, and says so."""
+
+    capabilities = Writer.capabilities + " APPENDLIMIT"
+
+    def do_status(self, peer, command):
+        name, items = command.words
+        if items != "(APPENDLIMIT)":
+            return super().do_status(peer, command)
+        peer.untagged(f"STATUS {name} (APPENDLIMIT {1000 if name == 'Archive' else 'NIL'})")
+        return "OK done"
+
+
+def test_too_large_for_a_mailbox(mount, script):
+    narrow = Narrow(Box("INBOX"), Box("Archive"))
+    mounted = mount(script(narrow).url())
+    fitting, large = messages.of_size(1000), messages.of_size(1001)
+    with pytest.raises(OSError) as refusal:
+        (mounted / "Archive/large.eml").write_bytes(large)
+    assert refusal.value.errno == errno.EFBIG
+    assert files(mounted / "Archive") == [] and not narrow.said("APPEND")
+    (mounted / "Archive/fitting.eml").write_bytes(fitting)
+    (mounted / "INBOX/large.eml").write_bytes(large)
+    assert [one.content for one in narrow.boxes[1].messages] == [fitting]
+    assert [one.content for one in narrow.boxes[0].messages] == [large]
+
+
+class Worldly(Writer):
+    """Takes headers in UTF-8 as what they are, and not as ASCII (RFC 6855 4)."""
+
+    capabilities = Writer.capabilities + " ENABLE UTF8=ACCEPT"
+    sent_so = re.compile(r' UTF8 \(~("(?:[^"\\]|\\.)*")\)$')
+
+    def do_enable(self, peer, command):
+        peer.untagged("ENABLED UTF8=ACCEPT")
+        return "OK done"
+
+    def do_append(self, peer, command):
+        box, item = self.find(command.words[0]), self.sent_so.search(command.text)
+        if bool(item) == command.text.isascii():
+            return "NO [CANNOT] that is not how to send it"
+        content = unquote(item[1]) if item else command.words[-1]
+        self.put(box, content.encode(errors="surrogateescape"), ())
+        return "OK done"
+
+
+def test_header_in_utf8(mount, script):
+    worldly = Worldly(Box("INBOX"))
+    mounted = mount(script(worldly).url())
+    utf8 = messages.message(subject="Grüße")
+    for number, content in enumerate((utf8, LETTER)):
+        (mounted / f"INBOX/{number}.eml").write_bytes(content)
+    assert [one.content for one in worldly.boxes[0].messages] == [utf8, LETTER]

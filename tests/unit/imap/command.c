@@ -88,6 +88,34 @@ static void test_row(gconstpointer data)
     check(row, IMAP_LITERAL_PLUS, plus);
 }
 
+/* For a message in UTF-8 (RFC 6855 4), and what follows it. */
+static void check_utf8(ImapLiteralMode mode, gboolean must_wait, const char *expected)
+{
+    g_autoptr(ImapCommand) command = imap_command_new("X", mode);
+    g_autoptr(GBytes) bytes = g_bytes_new_static("\303\274\r\n", 4);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *pieces = NULL;
+
+    g_assert_true(imap_command_add_utf8(command, bytes, must_wait, &error));
+    g_assert_no_error(error);
+    imap_command_add(command, "()");
+    imap_command_finish(command, "A1");
+    pieces = dup_pieces(command);
+    g_assert_cmpstr(pieces, ==, expected);
+    g_assert_cmpstr(imap_command_log_text(command), ==, "A1 X UTF8 (~(4 bytes)) ()");
+}
+
+static void test_utf8(void)
+{
+    const char *waiting = "A1 X UTF8 (~{4}\r\n|\303\274\r\n) ()\r\n";
+    const char *plus = "A1 X UTF8 (~{4+}\r\n\303\274\r\n) ()\r\n";
+
+    check_utf8(IMAP_LITERAL_SYNC, FALSE, waiting);
+    check_utf8(IMAP_LITERAL_MINUS, FALSE, plus);
+    check_utf8(IMAP_LITERAL_PLUS, FALSE, plus);
+    check_utf8(IMAP_LITERAL_PLUS, TRUE, waiting);
+}
+
 static void test_text(void)
 {
     g_autoptr(ImapCommand) command = imap_command_new("UID FETCH", IMAP_LITERAL_SYNC);
@@ -370,6 +398,7 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &rows[i], test_row);
     }
+    g_test_add_func("/imap/command/utf8", test_utf8);
     g_test_add_func("/imap/command/text", test_text);
     g_test_add_func("/imap/command/bare", test_bare);
     g_test_add_func("/imap/command/many-literals", test_many_literals);
