@@ -542,6 +542,10 @@ GBytes *cache_change_data(Cache *cache, guint32 id, GError **error);
 void cache_changes_renew(Cache *cache);
 
 void cache_put_rights(Cache *cache, guint32 box, const CacheRights *rights);
+/* For as long as the rights are not known: whether @box can be changed at all. */
+void cache_put_read_only(Cache *cache, guint32 box, gboolean is_read_only);
+/* Whether either was told since the start. */
+gboolean cache_has_rights(Cache *cache, guint32 box);
 /* The largest message that may be appended to any mailbox (RFC 7889), in octets; 0: none is known.
  */
 void cache_put_append_limit(Cache *cache, guint64 limit);

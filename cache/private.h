@@ -31,6 +31,8 @@ typedef struct {
     gboolean is_told_short; /* a listing had to do without messages that there are */
     guint n_lookups;        /* of messages that were not listed */
     gboolean knows_rights;
+    gboolean has_hint; /* before that: whether the box is read-only is known */
+    gboolean is_read_only;
     gint64 rights_us; /* monotonic; when they were told */
     CacheRights rights;
 } Box;

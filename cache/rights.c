@@ -20,6 +20,15 @@ void cache_known_rights(Cache *cache, guint32 id, CacheRights *ret_rights)
     const Box *box = boxes_get(cache, id);
 
     *ret_rights = box && box->knows_rights ? box->rights : everything;
+    if (box && !box->knows_rights)
+        ret_rights->is_read_only = box->is_read_only;
+}
+
+gboolean cache_has_rights(Cache *cache, guint32 id)
+{
+    const Box *box = boxes_get(cache, id);
+
+    return box && (box->knows_rights || box->has_hint);
 }
 
 static gboolean are_known(const Box *box)
@@ -163,6 +172,20 @@ void cache_put_rights(Cache *cache, guint32 id, const CacheRights *rights)
     box->rights = *rights;
     take_pending(cache, id);
     if (cache->news && !is_equal(&before, rights))
+        cache->news->rights_changed(id, cache->news_data);
+}
+
+void cache_put_read_only(Cache *cache, guint32 id, gboolean is_read_only)
+{
+    Box *box = boxes_get(cache, id);
+
+    if (!box || box->knows_rights)
+        return;
+    box->has_hint = TRUE;
+    if (box->is_read_only == is_read_only)
+        return;
+    box->is_read_only = is_read_only;
+    if (cache->news)
         cache->news->rights_changed(id, cache->news_data);
 }
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "imap/letters.h"
 #include "imap/quota.h"
 #include "imap/task.h"
 
@@ -29,40 +30,6 @@ void imap_rights_free(struct ImapRights *rights)
 
 /* --- the end --- */
 
-/* The rights of before RFC 4314 stand for the new ones where a server has none of these. */
-static gboolean has_right(const char *letters, char letter)
-{
-    if (strchr(letters, letter))
-        return TRUE;
-    if (strpbrk(letters, "ktex"))
-        return FALSE;
-    return (strchr("kx", letter) && strchr(letters, 'c')) ||
-           (strchr("te", letter) && strchr(letters, 'd'));
-}
-
-static MailFlags allowed_flags(const char *letters)
-{
-    MailFlags flags = has_right(letters, 'w') ? ~(MAIL_FLAG_SEEN | MAIL_FLAG_DELETED) : 0;
-
-    if (has_right(letters, 's'))
-        flags |= MAIL_FLAG_SEEN;
-    if (has_right(letters, 't'))
-        flags |= MAIL_FLAG_DELETED;
-    return flags;
-}
-
-static void apply_letters(const char *letters, CacheRights *rights)
-{
-    rights->may_insert = has_right(letters, 'i');
-    rights->may_remove &= has_right(letters, 't') && has_right(letters, 'e');
-    rights->may_create = has_right(letters, 'k');
-    rights->may_rename = has_right(letters, 'x');
-    rights->permanent &= allowed_flags(letters);
-    rights->may_invent &= has_right(letters, 'w');
-    rights->is_read_only &= !rights->may_insert;
-    rights->is_read_only |= !rights->may_insert && !rights->may_remove && !rights->permanent;
-}
-
 static CacheRights tell_rights(const ImapTold *told, const char *letters)
 {
     CacheRights rights = {.is_read_only = told->is_read_only,
@@ -78,7 +45,7 @@ static CacheRights tell_rights(const ImapTold *told, const char *letters)
     if (rights.may_invent)
         rights.permanent |= MAIL_FLAG_FORWARDED; /* a keyword, too */
     if (letters)
-        apply_letters(letters, &rights);
+        imap_letters_apply(letters, &rights);
     return rights;
 }
 

@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include "imap/worker.h"
+#include "imap/letters.h"
 
 #define SAMPLE           3
 #define KNOWN_RANGES_MAX 200
@@ -585,6 +585,12 @@ static void on_examined(ImapWorker *worker, const GError *error)
     step_done(worker, error);
 }
 
+/* A server that does not tell does not hide its messages, either. */
+static void on_letters(ImapWorker *worker)
+{
+    step_done(worker, NULL);
+}
+
 static gboolean has_qresync(const ImapWorker *worker)
 {
     return imap_session_has_enabled(worker->session, "QRESYNC") && !worker->is_simple;
@@ -626,6 +632,8 @@ static gboolean enter(ImapWorker *worker)
     if (sync->was_known && !sync->trusts_id)
         send_proof(worker);
     send_comparison(worker);
+    if (imap_letters_ask(worker, sync->box, on_letters))
+        sync->n_steps++;
     return TRUE;
 }
 

@@ -151,6 +151,7 @@ def test_mailbox_where_one_may_only_read(place, cyrus):
     account.deliver(OTHER, "Archive")
     cyrus.set_acl(f"user/{account.user}/Archive", account.user, "lr")
     shut, path = here.dir("Archive"), here.file("Archive")
+    assert (shut.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o500, 0o400)
     acts = [path.unlink, lambda: path.rename(with_flags(path, "S")),
             lambda: path.rename(here.dir("INBOX") / "a.eml"),
             lambda: here.file("INBOX").rename(shut / "a.eml"),
