@@ -98,16 +98,26 @@ FsDraft *fs_draft_of_number(Fs *fs, guint32 number)
     return g_hash_table_lookup(fs->drafts->by_number, GUINT_TO_POINTER(fs_draft_led(fs, number)));
 }
 
+static gboolean is_to_replace(const FsDraft *draft, guint32 generation, guint32 uid)
+{
+    return draft->is_rewrite && draft->uid == uid && draft->generation == generation;
+}
+
+static gboolean became(const FsDraft *draft, guint32 generation, guint32 uid)
+{
+    Cache *cache = draft->fs->cache;
+    const CacheChange *change = cache_change(cache, draft->change);
+    const CacheBox *box = change && change->is_done ? cache_box(cache, change->target) : NULL;
+
+    return box && change->new_uid == uid && box->generation == generation;
+}
+
 /* Whether it is shown as that message: the one it replaces or, when it is written again, the one
  * that it became. */
 static gboolean is_of(const FsDraft *draft, guint32 generation, guint32 uid)
 {
-    Cache *cache = draft->fs->cache;
-    const CacheChange *change = draft->is_dirty ? cache_change(cache, draft->change) : NULL;
-    const CacheBox *box = change && change->is_done ? cache_box(cache, change->target) : NULL;
-
-    return (draft->is_rewrite && draft->uid == uid && draft->generation == generation) ||
-           (box && change->new_uid == uid && box->generation == generation);
+    return is_to_replace(draft, generation, uid) ||
+           (draft->is_dirty && became(draft, generation, uid));
 }
 
 FsDraft *fs_draft_of_message(Fs *fs, guint32 generation, guint32 uid)
@@ -120,6 +130,17 @@ FsDraft *fs_draft_of_message(Fs *fs, guint32 generation, guint32 uid)
         if (is_of(draft, generation, uid))
             return draft;
     return NULL;
+}
+
+void fs_drafts_unname(Fs *fs, guint32 generation, guint32 uid)
+{
+    GHashTableIter iter;
+    FsDraft *draft;
+
+    g_hash_table_iter_init(&iter, fs->drafts->by_number);
+    while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&draft))
+        if (is_to_replace(draft, generation, uid) || became(draft, generation, uid))
+            g_clear_pointer(&draft->name, g_free);
 }
 
 FsDraft *fs_draft_of_node(Fs *fs, FsNode node)

@@ -92,6 +92,7 @@ static void unlink_message(FsRequest *request, FsNode node)
         answer = remove_message(request, generation, uid);
     if (answer == CACHE_FOUND) {
         fs_aside_remove(fs, generation, uid);
+        fs_drafts_unname(fs, generation, uid);
         fs_answer_changed(request);
     } else {
         fs_conclude(request, answer, ENOENT);

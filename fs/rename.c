@@ -225,6 +225,11 @@ static void replace(FsRequest *request, FsNode node, FsNode there)
 
     if (answer == CACHE_FOUND)
         answer = fs_find_message(request, there, &old_generation, &old_uid);
+    /* Two names of one message, too. */
+    if (answer == CACHE_FOUND && generation == old_generation && uid == old_uid) {
+        fs_answer_error(request, 0);
+        return;
+    }
     if (answer == CACHE_FOUND && !cache_get_message(cache, old_generation, old_uid, &old))
         answer = CACHE_ABSENT;
     if (answer == CACHE_FOUND)
@@ -239,10 +244,12 @@ static void replace(FsRequest *request, FsNode node, FsNode there)
         if (answer != CACHE_FOUND)
             (void)cache_arrival_rename(cache, node.uid, request->name, NULL);
     }
-    if (answer == CACHE_FOUND)
+    if (answer == CACHE_FOUND) {
+        fs_drafts_unname(request->fs, old_generation, old_uid);
         fs_answer_changed(request);
-    else
+    } else {
         fs_conclude(request, answer, ENOENT);
+    }
 }
 
 /* Whether @there, which has the new name, is to make room for @node. */

@@ -35,6 +35,8 @@ gboolean fs_draft_next(Fs *fs, guint32 box, guint32 after, guint32 *ret_number,
  * scratch, once it has bytes, makes it a message. */
 void fs_run_rename_draft(FsRequest *request, guint32 number);
 void fs_run_unlink_draft(FsRequest *request, guint32 number);
+/* The message was removed here: what is still written into it has no name any more. */
+void fs_drafts_unname(Fs *fs, guint32 generation, guint32 uid);
 
 /* A file that is a draft or an arrival: FS_KIND_NEW. */
 extern const FsView fs_view_new;

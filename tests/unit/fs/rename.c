@@ -312,6 +312,19 @@ static void test_replace_refused(Mount *mount, gconstpointer data)
     (void)mount_ino(mount, "INBOX/" U2 ".eml");
 }
 
+/* Two names of one message: POSIX has rename() do nothing. */
+static void test_replace_itself(Mount *mount, gconstpointer data)
+{
+    char real[FS_MESSAGE_NAME];
+
+    write_letter(mount, "new.eml");
+    (void)mount_ino(mount, "INBOX/u4.eml");
+    g_assert_true(fs_message_name(mount->fs, fs_box_view(FS_KIND_BOX), mount->inbox, 4, real));
+    g_assert_cmpint(mount_rename(mount, "INBOX", "new.eml", "INBOX", real), ==, 0);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+    (void)mount_ino(mount, "INBOX/new.eml");
+}
+
 /* Who writes to a name that is in no listing means another mailbox's message of that number. */
 static void test_by_chance(Mount *mount, gconstpointer data)
 {
@@ -422,6 +435,7 @@ int main(int argc, char **argv)
     mount_test("/aside/arrival", NULL, test_arrival_aside);
     mount_test("/replace/done", NULL, test_replace);
     mount_test("/replace/refused", NULL, test_replace_refused);
+    mount_test("/replace/itself", NULL, test_replace_itself);
     mount_test("/replace/by-chance", NULL, test_by_chance);
     mount_test("/sync/done", &sync_options, test_sync);
     mount_test("/sync/refused", &sync_options, test_sync_refused);

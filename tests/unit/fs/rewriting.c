@@ -114,6 +114,35 @@ static void test_removed_meanwhile(Mount *mount, gconstpointer data)
     g_assert_cmpint(fakefile_release(&file), ==, 0);
 }
 
+/* By us: then it has no name, as any file that is removed while it is written. */
+static void test_removed_here(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_open_path(mount, ".mailfs/uid/INBOX/9.eml", O_WRONLY | O_TRUNC);
+
+    fakefile_write(&file, 0, LETTER);
+    g_assert_cmpint(mount_unlink(mount, "INBOX", INBOX_NAME ".u9,D.eml"), ==, 0);
+    fakebackend_do_all(mount->backend);
+    fakefile_write(&file, strlen(LETTER), "More.\n");
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+}
+
+/* A new one, when it was a message already. */
+static void test_new_removed_here(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_new(mount, "INBOX", "new.eml");
+
+    fakefile_write(&file, 0, LETTER);
+    g_assert_cmpint(fakefile_flush_done(&file), ==, 0);
+    g_assert_cmpint(mount_unlink(mount, "INBOX", "new.eml"), ==, 0);
+    fakebackend_do_all(mount->backend);
+    fakefile_write(&file, strlen(LETTER), "More.\n");
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+}
+
 /* The one that is elsewhere stays. */
 static void test_moved_meanwhile(Mount *mount, gconstpointer data)
 {
@@ -384,6 +413,8 @@ int main(int argc, char **argv)
     rewriting_test("/rewriting/unwritten", NULL, test_unwritten);
     rewriting_test("/rewriting/spoiled", NULL, test_spoiled);
     rewriting_test("/rewriting/removed", &for_disk, test_removed_meanwhile);
+    rewriting_test("/rewriting/removed-here", &for_disk, test_removed_here);
+    rewriting_test("/rewriting/new-removed-here", NULL, test_new_removed_here);
     rewriting_test("/rewriting/moved", &for_disk, test_moved_meanwhile);
     rewriting_test("/rewriting/attributes", NULL, test_attributes);
     rewriting_test("/rewriting/date", &for_disk, test_date);
