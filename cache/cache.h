@@ -290,6 +290,10 @@ CacheAnswer cache_change_delete(Cache *cache, guint32 box, guint32 *ret_id, GErr
 CacheAnswer cache_change_rename(Cache *cache, guint32 box, guint32 parent, const char *name,
                                 guint32 *ret_id, GError **error);
 
+/* Whoever asked for @id hears that it failed: if it is of a mailbox, and the backend is not at it
+ * nor was, it is not done. */
+void cache_change_withdraw(Cache *cache, guint32 id);
+
 /* Whether the server has taken @id: FOUND; WAIT; FAILED with why it was refused (is_refused), or
  * that we are offline: then it stays in the journal. */
 CacheAnswer cache_change_settled(Cache *cache, guint32 id, guint64 *ret_want, GError **error);

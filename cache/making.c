@@ -272,6 +272,18 @@ static CacheAnswer change_box(Cache *cache, CacheChangeKind kind, guint32 box, g
     return change_record(cache, change, error) ? CACHE_FOUND : CACHE_FAILED;
 }
 
+void cache_change_withdraw(Cache *cache, guint32 id)
+{
+    const CacheChange *change = cache_change(cache, id);
+    g_autoptr(GError) why = NULL;
+
+    if (!change || change->kind < CACHE_CHANGE_CREATE || change->is_taken || change->is_done ||
+        change->is_refused || change->sent_uidnext)
+        return;
+    why = g_error_new(MAIL_ERROR, MAIL_ERROR_CANCELLED, "the caller has given up");
+    cache_change_refused(cache, id, why);
+}
+
 CacheAnswer cache_change_create(Cache *cache, guint32 parent, const char *name, guint32 *ret_id,
                                 GError **error)
 {

@@ -115,6 +115,8 @@ void fs_answer_error(FsRequest *request, int code)
 {
     if (code)
         log_call(request, code);
+    if (code && request->change)
+        cache_change_withdraw(request->fs->cache, request->change);
     answered(request, fuse_reply_err(request->req, code));
 }
 

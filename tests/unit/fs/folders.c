@@ -63,6 +63,30 @@ static void test_mkdir_offline(Mount *mount, gconstpointer data)
     g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
 }
 
+/* Nor when it is online again: who was told that it failed does not expect it. */
+static void test_lost_connection(Mount *mount, gconstpointer data)
+{
+    guint64 make = mount_send_mkdir(mount, "", "New"),
+            rename = mount_send_rename(mount, "", "Archive", "", "Done", 0);
+
+    g_assert_null(fakekernel_peek(mount->kernel, rename));
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 2);
+    fakebackend_go_offline(mount->backend, MAIL_ERROR_OFFLINE, "connection refused");
+    assert_code(fakekernel_wait(mount->kernel, make), EHOSTUNREACH);
+    assert_code(fakekernel_wait(mount->kernel, rename), EHOSTUNREACH);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+}
+
+static void test_given_up(Mount *mount, gconstpointer data)
+{
+    guint64 unique = mount_send_mkdir(mount, "", "New");
+
+    g_assert_null(fakekernel_peek(mount->kernel, unique));
+    fakekernel_interrupt(mount->kernel, unique);
+    assert_code(fakekernel_wait(mount->kernel, unique), EINTR);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+}
+
 static void test_names(Mount *mount, gconstpointer data)
 {
     static const struct {
@@ -210,6 +234,8 @@ int main(int argc, char **argv)
     mount_test("/mkdir/altered", NULL, test_mkdir_altered);
     mount_test("/mkdir/refused", NULL, test_mkdir_refused);
     mount_test("/mkdir/offline", NULL, test_mkdir_offline);
+    mount_test("/folders/lost-connection", NULL, test_lost_connection);
+    mount_test("/mkdir/given-up", NULL, test_given_up);
     mount_test("/mkdir/names", NULL, test_names);
     mount_test("/rmdir/done", NULL, test_rmdir);
     mount_test("/rmdir/rules", NULL, test_what_cannot_go);
