@@ -108,6 +108,11 @@ static gboolean prepare(Program *program, GError **error)
     program->account = mail_account_parse(options->source, error);
     if (!program->account)
         return FALSE;
+    if (program->account->protocol == MAIL_PROTOCOL_POP3) {
+        g_set_error(error, MAIL_ERROR, MAIL_ERROR_UNSUPPORTED,
+                    "POP3 accounts cannot be mounted yet");
+        return FALSE;
+    }
     program->url = mail_account_dup_url(program->account);
     program->mountpoint = mountpoint_prepare(options->mountpoint, error);
     if (!program->mountpoint || (options->allow_other && !mountpoint_check_others(error)))

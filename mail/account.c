@@ -8,14 +8,18 @@
 
 typedef struct {
     const char *scheme;
+    MailProtocol protocol;
     MailSecurity security;
     guint16 port;
 } Scheme;
 
 static const Scheme schemes[] = {
-    {"imaps", MAIL_SECURITY_TLS, 993},
-    {"imap", MAIL_SECURITY_STARTTLS, 143},
-    {"imap+insecure", MAIL_SECURITY_NONE, 143},
+    {"imaps", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, 993},
+    {"imap", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_STARTTLS, 143},
+    {"imap+insecure", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_NONE, 143},
+    {"pop3s", MAIL_PROTOCOL_POP3, MAIL_SECURITY_TLS, 995},
+    {"pop3", MAIL_PROTOCOL_POP3, MAIL_SECURITY_STARTTLS, 110},
+    {"pop3+insecure", MAIL_PROTOCOL_POP3, MAIL_SECURITY_NONE, 110},
 };
 
 static gboolean invalid(GError **error, const char *url, const char *why)
@@ -103,9 +107,12 @@ MailAccount *mail_account_parse(const char *url, GError **error)
     char *at;
 
     if (!scheme) {
-        invalid(error, url, "it must begin with imaps://, imap:// or imap+insecure://");
+        invalid(error, url,
+                "it must begin with imaps://, imap://, imap+insecure://, pop3s://, pop3:// or "
+                "pop3+insecure://");
         return NULL;
     }
+    account->protocol = scheme->protocol;
     account->security = scheme->security;
     account->port = scheme->port;
     rest = mark + 3;
@@ -141,7 +148,7 @@ char *mail_account_dup_url(const MailAccount *account)
     const char *open = strchr(account->host, ':') ? "[" : "", *close = *open ? "]" : "";
     const Scheme *scheme = schemes;
 
-    while (scheme->security != account->security)
+    while (scheme->protocol != account->protocol || scheme->security != account->security)
         scheme++;
     if (account->port == scheme->port)
         return g_strdup_printf("%s://%s@%s%s%s", scheme->scheme, user, open, account->host, close);

@@ -16,7 +16,10 @@ static void on_ended(gpointer data)
 
 static void open_cache(Mount *mount)
 {
-    MailAccount account = {MAIL_SECURITY_TLS, (char *)"alice", (char *)"imap.example.org", 993};
+    MailAccount account = {.security = MAIL_SECURITY_TLS,
+                           .user = (char *)"alice",
+                           .host = (char *)"imap.example.org",
+                           .port = 993};
     g_autofree char *state_dir = g_build_filename(mount->dir, "state", NULL);
     CacheOptions options = {
         .dir = mount->dir, .state_dir = state_dir, .size_max = 64 << 20, .timeout_s = 60};

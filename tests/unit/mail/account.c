@@ -8,6 +8,7 @@
 
 typedef struct {
     const char *url;
+    MailProtocol protocol;
     MailSecurity security;
     const char *user, *host;
     guint16 port;
@@ -15,29 +16,48 @@ typedef struct {
 } Row;
 
 static const Row rows[] = {
-    {"imaps://me@example.org", MAIL_SECURITY_TLS, "me", "example.org", 993, NULL},
-    {"imaps://me@example.org/", MAIL_SECURITY_TLS, "me", "example.org", 993,
+    {"imaps://me@example.org", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "me", "example.org", 993,
+     NULL},
+    {"imaps://me@example.org/", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "me", "example.org", 993,
      "imaps://me@example.org"},
-    {"imap://me@example.org", MAIL_SECURITY_STARTTLS, "me", "example.org", 143, NULL},
-    {"imap+insecure://me@localhost", MAIL_SECURITY_NONE, "me", "localhost", 143, NULL},
-    {"IMAPS://me@example.org:993", MAIL_SECURITY_TLS, "me", "example.org", 993,
+    {"imap://me@example.org", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_STARTTLS, "me", "example.org", 143,
+     NULL},
+    {"imap+insecure://me@localhost", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_NONE, "me", "localhost", 143,
+     NULL},
+    {"IMAPS://me@example.org:993", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "me", "example.org", 993,
      "imaps://me@example.org"},
-    {"imaps://me@example.org:143", MAIL_SECURITY_TLS, "me", "example.org", 143, NULL},
-    {"imap://me@example.org:1", MAIL_SECURITY_STARTTLS, "me", "example.org", 1, NULL},
-    {"imap://me@example.org:65535", MAIL_SECURITY_STARTTLS, "me", "example.org", 65535, NULL},
-    {"imaps://me@work.example@example.org", MAIL_SECURITY_TLS, "me@work.example", "example.org",
+    {"imaps://me@example.org:143", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "me", "example.org", 143,
+     NULL},
+    {"imap://me@example.org:1", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_STARTTLS, "me", "example.org", 1,
+     NULL},
+    {"imap://me@example.org:65535", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_STARTTLS, "me", "example.org",
+     65535, NULL},
+    {"imaps://me@work.example@example.org", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS,
+     "me@work.example", "example.org", 993, NULL},
+    {"imaps://me%40work.example@example.org", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS,
+     "me@work.example", "example.org", 993, "imaps://me@work.example@example.org"},
+    {"imaps://a%3Ab@example.org", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "a:b", "example.org", 993,
+     NULL},
+    {"imaps://a%2Fb@example.org", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "a/b", "example.org", 993,
+     NULL},
+    {"imaps://100%25@example.org", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "100%", "example.org",
      993, NULL},
-    {"imaps://me%40work.example@example.org", MAIL_SECURITY_TLS, "me@work.example", "example.org",
-     993, "imaps://me@work.example@example.org"},
-    {"imaps://a%3Ab@example.org", MAIL_SECURITY_TLS, "a:b", "example.org", 993, NULL},
-    {"imaps://a%2Fb@example.org", MAIL_SECURITY_TLS, "a/b", "example.org", 993, NULL},
-    {"imaps://100%25@example.org", MAIL_SECURITY_TLS, "100%", "example.org", 993, NULL},
-    {"imaps://M%C3%B6ller@example.org", MAIL_SECURITY_TLS, "M\303\266ller", "example.org", 993,
-     "imaps://M\303\266ller@example.org"},
-    {"imaps://me@[::1]", MAIL_SECURITY_TLS, "me", "::1", 993, NULL},
-    {"imaps://me@[2001:db8::1]:9930/", MAIL_SECURITY_TLS, "me", "2001:db8::1", 9930,
-     "imaps://me@[2001:db8::1]:9930"},
-    {"imaps://me@192.0.2.1", MAIL_SECURITY_TLS, "me", "192.0.2.1", 993, NULL},
+    {"imaps://M%C3%B6ller@example.org", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "M\303\266ller",
+     "example.org", 993, "imaps://M\303\266ller@example.org"},
+    {"imaps://me@[::1]", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "me", "::1", 993, NULL},
+    {"imaps://me@[2001:db8::1]:9930/", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "me", "2001:db8::1",
+     9930, "imaps://me@[2001:db8::1]:9930"},
+    {"imaps://me@192.0.2.1", MAIL_PROTOCOL_IMAP, MAIL_SECURITY_TLS, "me", "192.0.2.1", 993, NULL},
+    {"pop3s://me@example.org", MAIL_PROTOCOL_POP3, MAIL_SECURITY_TLS, "me", "example.org", 995,
+     NULL},
+    {"POP3S://me@example.org:995/", MAIL_PROTOCOL_POP3, MAIL_SECURITY_TLS, "me", "example.org", 995,
+     "pop3s://me@example.org"},
+    {"pop3s://me@example.org:993", MAIL_PROTOCOL_POP3, MAIL_SECURITY_TLS, "me", "example.org", 993,
+     NULL},
+    {"pop3://me@example.org", MAIL_PROTOCOL_POP3, MAIL_SECURITY_STARTTLS, "me", "example.org", 110,
+     NULL},
+    {"pop3+insecure://me@localhost", MAIL_PROTOCOL_POP3, MAIL_SECURITY_NONE, "me", "localhost", 110,
+     NULL},
 };
 
 static void test_row(gconstpointer data)
@@ -48,6 +68,7 @@ static void test_row(gconstpointer data)
     g_autofree char *url = NULL;
 
     g_assert_no_error(error);
+    g_assert_cmpint(account->protocol, ==, row->protocol);
     g_assert_cmpint(account->security, ==, row->security);
     g_assert_cmpstr(account->user, ==, row->user);
     g_assert_cmpstr(account->host, ==, row->host);
@@ -65,7 +86,8 @@ static const struct {
     {"imaps:/me@example.org", "must begin with"},
     {"imap+insecur://me@example.org", "must begin with"},
     {"imaps+insecure://me@example.org", "must begin with"},
-    {"pop3s://me@example.org", "must begin with"},
+    {"pop://me@example.org", "must begin with"},
+    {"pop3s+insecure://me@example.org", "must begin with"},
     {"imaps://example.org", "names no user"},
     {"imaps://", "names no user"},
     {"imaps:///me@example.org", "names no user"},
@@ -94,6 +116,9 @@ static const struct {
     {"imaps://me@2001:db8::1", "port"},
     {"imaps://me@example.org/INBOX", "nothing may follow"},
     {"imaps://me@example.org//", "nothing may follow"},
+    {"pop3s://example.org", "names no user"},
+    {"pop3s://me:secret@example.org", "password"},
+    {"pop3s://me@example.org/INBOX", "nothing may follow"},
 };
 
 static void test_refused(void)
