@@ -13,6 +13,7 @@ MAY_INCLUDE = {
     "net": {"mail"},
     "cache": {"mail"},
     "imap": {"mail", "mime", "net", "cache"},
+    "pop": {"mail", "mime", "net", "cache"},
     "fs": {"mail", "mime", "cache"},
 }
 # main.c puts everything together.
