@@ -526,8 +526,10 @@ void cache_put_boxes(Cache *cache, const CacheBoxNews *boxes, gsize n_boxes)
 
 /* --- what we renamed --- */
 
-/* The name of what is below a mailbox begins with the mailbox's own. */
-static void replace_wire(Cache *cache, Box *box, const char *old, const char *new)
+/* The name of what is below a mailbox begins with the mailbox's own.  Each that has another one
+ * gets into @renamed, by the old one. */
+static void replace_wire(Cache *cache, Box *box, const char *old, const char *new,
+                         GHashTable *renamed)
 {
     char *wire = box->pub.wire ? g_strconcat(new, box->pub.wire + strlen(old), NULL) : NULL;
 
@@ -535,9 +537,10 @@ static void replace_wire(Cache *cache, Box *box, const char *old, const char *ne
         Box *child = boxes_get(cache, g_array_index(box->children, guint32, i));
 
         if (child && (!child->pub.wire || g_str_has_prefix(child->pub.wire, old)))
-            replace_wire(cache, child, old, new);
+            replace_wire(cache, child, old, new, renamed);
     }
-    g_free((char *)box->pub.wire);
+    if (wire)
+        g_hash_table_insert(renamed, (char *)box->pub.wire, box);
     box->pub.wire = wire;
     box_dirty(cache, box);
 }
@@ -559,6 +562,7 @@ void cache_box_renamed(Cache *cache, guint32 id, guint32 parent_id, const char *
 {
     Box *box = boxes_get(cache, id), *parent = boxes_get(cache, parent_id);
     g_autofree char *old = box ? g_strdup(box->pub.wire) : NULL;
+    g_autoptr(GHashTable) renamed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
     if (!box || !parent || !old)
         return;
@@ -570,7 +574,8 @@ void cache_box_renamed(Cache *cache, guint32 id, guint32 parent_id, const char *
     adopt(cache, box);
     g_array_sort(parent->children, compare_ids);
     box_changed(cache, parent);
-    replace_wire(cache, box, old, wire);
+    replace_wire(cache, box, old, wire, renamed);
+    changes_boxes_renamed(cache, renamed);
     if (cache->news)
         cache->news->boxes_changed(cache->news_data);
 }

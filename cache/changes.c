@@ -187,7 +187,7 @@ void changes_tell_listing(Cache *cache, guint32 id)
 
 void changes_tell_flags(Cache *cache, guint32 box, guint32 uid)
 {
-    if (cache->news)
+    if (box && cache->news)
         cache->news->flags_changing(box, uid, cache->news_data);
 }
 
@@ -206,6 +206,34 @@ gboolean change_record(Cache *cache, Change *change, GError **error)
         changes_tell_listing(cache, change->pub.target);
     wants_tell_backend(cache);
     return TRUE;
+}
+
+static gboolean take_new_wire(char **wire, GHashTable *renamed)
+{
+    const CacheBox *box = *wire ? g_hash_table_lookup(renamed, *wire) : NULL;
+
+    if (!box)
+        return FALSE;
+    g_free(*wire);
+    *wire = g_strdup(box->wire);
+    return TRUE;
+}
+
+void changes_boxes_renamed(Cache *cache, GHashTable *renamed)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean is_written = TRUE;
+
+    for (GList *link = cache->changes->queue.head; link; link = link->next) {
+        Change *change = link->data;
+        gboolean is_of = take_new_wire(&change->wire, renamed),
+                 is_to = take_new_wire(&change->target_wire, renamed);
+
+        if (is_of || is_to)
+            is_written = is_written && change_put(cache, change, &error);
+    }
+    if (!is_written || !journal_commit(cache->changes->journal, &error))
+        g_message("%s", error->message);
 }
 
 /* --- waiting --- */

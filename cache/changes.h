@@ -17,11 +17,16 @@ typedef struct {
     const char *added, *removed; /* flags, by their names */
 } JournalRecord;
 
-/* Fails with LOCAL, also when the file is damaged. */
+/* One that is damaged is moved aside.  Fails with LOCAL, also where a later version wrote it: then
+ * nothing is touched. */
 Journal *journal_open(const char *dir, GError **error);
 void journal_close(Journal *journal);
 /* Keeps the files of a damaged one under another name. */
 gboolean journal_move_aside(const char *dir, GError **error);
+/* Whether there may be data that another journal told of, in whose place this one was made; until
+ * journal_forget_orphans(). */
+gboolean journal_has_orphans(Journal *journal);
+void journal_forget_orphans(Journal *journal);
 /* Calls @each for all records, in order, borrowed.  FALSE when some are damaged. */
 gboolean journal_load(Journal *journal, void (*each)(const JournalRecord *record, gpointer data),
                       gpointer data);
@@ -30,7 +35,7 @@ gboolean journal_put(Journal *journal, const JournalRecord *record, GError **err
 gboolean journal_commit(Journal *journal, GError **error);
 /* Is committed soon. */
 void journal_delete(Journal *journal, guint32 id);
-/* Commits. */
+/* In place of the change of that id.  Commits. */
 gboolean journal_put_lost(Journal *journal, const CacheLost *lost, GError **error);
 void journal_delete_lost(Journal *journal, guint32 id);
 void journal_load_lost(Journal *journal, void (*each)(const CacheLost *lost, gpointer data),
@@ -95,14 +100,16 @@ gboolean change_put(Cache *cache, Change *change, GError **error);
 void change_count(Cache *cache, Change *change);
 /* Flags by the names that they have in the journal. */
 MailFlags change_parse_flags(Cache *cache, const char *names);
-/* Tells that the mailbox does not show what it did (0: nothing to tell), or the message not the
- * flags. */
+/* Tells that @box (0: none) does not show what it did, or the message not the flags. */
 void changes_tell_listing(Cache *cache, guint32 box);
 void changes_tell_flags(Cache *cache, guint32 box, guint32 uid);
 /* Writes it down; frees it when that fails.  Then it counts. */
 gboolean change_record(Cache *cache, Change *change, GError **error);
 /* Writes it down again. */
 gboolean change_update(Cache *cache, Change *change, GError **error);
+/* Writes the names down that mailboxes have now; @renamed: CacheBox by the server's name for it
+ * until now. */
+void changes_boxes_renamed(Cache *cache, GHashTable *renamed);
 
 /* --- settling.c --- */
 
@@ -127,6 +134,11 @@ gboolean changes_open(Cache *cache, const char *dir, GError **error);
 /* Mailboxes may have become known that changes of an earlier run are of, if the index was lost
  * meanwhile.  @are_all_known: those that are not there are gone, and the changes refused. */
 void changes_bind(Cache *cache, gboolean are_all_known);
+/* The mailbox that the server calls @wire, whose number was @id once; 0: it is not known. */
+guint32 changes_find_box(Cache *cache, guint32 id, const char *wire);
+/* Gives a change that is not bound the numbers that its mailboxes have now; 0 where it is not known
+ * what has become of them. */
+void changes_renumber(Cache *cache, Change *change);
 
 /* --- shades.c: what changes make of messages --- */
 
@@ -153,6 +165,8 @@ void shades_keep(Cache *cache, guint32 generation, MailSet *gone);
 /* The mailbox was compared with the server; that began at @began_us. */
 void shades_synced(Cache *cache, guint32 generation, gint64 began_us);
 void shades_forget_generation(Cache *cache, guint32 generation);
+/* The changes of the message that are not settled, in order: Change *, borrowed; or NULL. */
+const GPtrArray *shades_pending(Cache *cache, guint32 generation, guint32 uid);
 /* The last change of the message that is neither taken nor sent, if it is a FLAGS; or NULL. */
 Change *shades_find_flags(Cache *cache, guint32 generation, guint32 uid);
 
@@ -170,8 +184,9 @@ void arrivals_forget(Cache *cache, Change *change);
 /* --- drafts.c, lost.c --- */
 
 gboolean drafts_open(Cache *cache, GError **error);
-/* Removes drafts, and data that belongs to no change; with @is_damaged that is found instead. */
-void drafts_sweep(Cache *cache, gboolean is_damaged);
+/* Removes drafts, and data that belongs to no change; @has_orphans: that goes to lost+found, and
+ * FALSE is returned where it cannot. */
+gboolean drafts_sweep(Cache *cache, gboolean has_orphans);
 /* The file of @id in @folder, relative to the state directory. */
 #define DRAFT_FOLDER "drafts"
 #define DATA_FOLDER  "data"
@@ -183,6 +198,8 @@ gboolean draft_read_file(Cache *cache, const char *folder, guint32 id, guint64 o
 
 gboolean draft_move_file(Cache *cache, const char *from, const char *to, guint32 id,
                          GError **error);
+/* Whether there is no data of @id any more. */
+gboolean draft_is_gone(Cache *cache, guint32 id);
 /* Of the data of @id. */
 gboolean draft_size(Cache *cache, guint32 id, guint64 *ret_size, GError **error);
 
@@ -190,7 +207,9 @@ void lost_init(Cache *cache);
 void lost_free(Cache *cache);
 void lost_load(Cache *cache);
 gboolean lost_has(Cache *cache, guint32 id);
-/* Moves the data of @id there; FALSE when that cannot be. */
+/* Records what is there already, in place of its change; FALSE when that cannot be. */
+gboolean lost_note(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size);
+/* The same for data that has yet to be moved there; FALSE when it stays. */
 gboolean lost_add(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size);
 
 /* --- notes.c --- */

@@ -103,19 +103,35 @@ gboolean draft_read_file(Cache *cache, const char *folder, guint32 id, guint64 o
     return n >= 0;
 }
 
-gboolean draft_size(Cache *cache, guint32 id, guint64 *ret_size, GError **error)
+gboolean draft_is_gone(Cache *cache, guint32 id)
 {
-    int fd = draft_open_file(cache, DATA_FOLDER, id, O_RDONLY, error);
+    char name[FILE_NAME];
+
+    file_name(name, DATA_FOLDER, id);
+    return faccessat(state_fd(cache), name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+static gboolean find_size(Cache *cache, const char *folder, guint32 id, guint64 *ret_size,
+                          GError **error)
+{
+    int fd = draft_open_file(cache, folder, id, O_RDONLY, error);
+    gboolean is_known;
     struct stat st;
 
     if (fd < 0)
         return FALSE;
-    if (fstat(fd, &st) == 0)
+    is_known = fstat(fd, &st) == 0;
+    if (is_known)
         *ret_size = (guint64)st.st_size;
     else
-        fail(error, "look at", DATA_FOLDER);
+        fail(error, "look at", folder);
     close(fd);
-    return TRUE;
+    return is_known;
+}
+
+gboolean draft_size(Cache *cache, guint32 id, guint64 *ret_size, GError **error)
+{
+    return find_size(cache, DATA_FOLDER, id, ret_size, error);
 }
 
 int cache_draft_new(Cache *cache, guint32 *ret_id, GError **error)
@@ -159,61 +175,73 @@ GBytes *cache_change_data(Cache *cache, guint32 id, GError **error)
 
 /* --- what an earlier run has left --- */
 
-static void sweep(Cache *cache, const char *folder, void (*each)(Cache *cache, guint32 id))
+/* FALSE where @each has failed with one. */
+static gboolean sweep(Cache *cache, const char *folder, gboolean (*each)(Cache *cache, guint32 id))
 {
     int fd = openat(state_fd(cache), folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    gboolean is_swept = dir != NULL;
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
         guint64 id;
 
         if (g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXUINT32, &id, NULL))
-            each(cache, (guint32)id);
+            is_swept &= each(cache, (guint32)id);
     }
     if (dir)
         closedir(dir);
     else if (fd >= 0)
         close(fd);
+    return is_swept;
 }
 
-static void remove_draft(Cache *cache, guint32 id)
+static gboolean remove_draft(Cache *cache, guint32 id)
 {
     draft_remove_file(cache, DRAFT_FOLDER, id);
+    return TRUE;
 }
 
-/* Without a record whoever wrote it was not told yet that it is safe, or the server has it; or we
- * died before it was moved to lost+found. */
-static void remove_data(Cache *cache, guint32 id)
+/* Without a record whoever wrote it was not told yet that it is safe, or the server has it; or the
+ * system ended before it was seen to be in lost+found. */
+static gboolean remove_data(Cache *cache, guint32 id)
 {
     if (lost_has(cache, id))
-        draft_move_file(cache, DATA_FOLDER, LOST_FOLDER, id, NULL);
-    else if (!cache_change(cache, id))
+        return draft_move_file(cache, DATA_FOLDER, LOST_FOLDER, id, NULL);
+    if (!cache_change(cache, id))
         draft_remove_file(cache, DATA_FOLDER, id);
+    return TRUE;
 }
 
-static void find_data(Cache *cache, guint32 id)
+static gboolean find_data(Cache *cache, guint32 id)
 {
-    guint64 size = 0;
+    guint64 size;
 
-    if (!cache_change(cache, id) && draft_size(cache, id, &size, NULL))
-        lost_add(cache, id, "found", "found without its record, which was damaged", size);
+    if (lost_has(cache, id) || cache_change(cache, id))
+        return remove_data(cache, id);
+    journal_note_id(cache->changes->journal, id);
+    return find_size(cache, DATA_FOLDER, id, &size, NULL) &&
+           lost_add(cache, id, "found", "found without its record, which was damaged", size);
 }
 
 /* One whose record is lost. */
-static void find_lost(Cache *cache, guint32 id)
+static gboolean find_lost(Cache *cache, guint32 id)
 {
-    guint64 size = 0;
+    guint64 size;
 
-    if (lost_has(cache, id) || !draft_move_file(cache, LOST_FOLDER, DATA_FOLDER, id, NULL))
-        return;
-    if (!cache_change(cache, id) && draft_size(cache, id, &size, NULL))
-        lost_add(cache, id, "found", "found without its record", size);
+    if (lost_has(cache, id))
+        return TRUE;
+    if (cache_change(cache, id))
+        return draft_move_file(cache, LOST_FOLDER, DATA_FOLDER, id, NULL);
+    journal_note_id(cache->changes->journal, id);
+    return find_size(cache, LOST_FOLDER, id, &size, NULL) &&
+           lost_note(cache, id, "found", "found without its record", size);
 }
 
-void drafts_sweep(Cache *cache, gboolean is_damaged)
+gboolean drafts_sweep(Cache *cache, gboolean has_orphans)
 {
-    sweep(cache, LOST_FOLDER, find_lost);
+    gboolean is_swept = sweep(cache, LOST_FOLDER, find_lost);
+
     sweep(cache, DRAFT_FOLDER, remove_draft);
-    sweep(cache, DATA_FOLDER, is_damaged ? find_data : remove_data);
+    return sweep(cache, DATA_FOLDER, has_orphans ? find_data : remove_data) && is_swept;
 }

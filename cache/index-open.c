@@ -212,7 +212,7 @@ static gboolean is_disk_at_fault(const Index *index)
     case SQLITE_PERM:
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return TRUE;
-    case SQLITE_IOERR: return !index_is_damage(index);
+    case SQLITE_IOERR: return !index_is_damage(index->db);
     default: return FALSE;
     }
 }

@@ -32,13 +32,13 @@ int index_query_int(sqlite3 *db, const char *text)
 
 /* --- failures --- */
 
-gboolean index_is_damage(const Index *index)
+gboolean index_is_damage(sqlite3 *db)
 {
-    switch (sqlite3_extended_errcode(index->db)) {
+    switch (sqlite3_extended_errcode(db)) {
     case SQLITE_NOTADB:
     case SQLITE_IOERR_READ:
     case SQLITE_IOERR_SHORT_READ: return TRUE;
-    default: return sqlite3_errcode(index->db) == SQLITE_CORRUPT;
+    default: return sqlite3_errcode(db) == SQLITE_CORRUPT;
     }
 }
 
@@ -59,7 +59,7 @@ static void complain(Index *index)
     if (!index->has_complained)
         g_message("the index %s fails: %s", index->path, sqlite3_errmsg(index->db));
     index->has_complained = TRUE;
-    if (index->is_damaged || !index_is_damage(index))
+    if (index->is_damaged || !index_is_damage(index->db))
         return;
     index->is_damaged = TRUE;
     index->damaged_source = g_idle_add_full(G_PRIORITY_HIGH, on_damaged, index, NULL);

@@ -34,8 +34,6 @@ struct Index {
 gboolean index_exec(sqlite3 *db, const char *text);
 /* The first column of the first row of @text, or -1. */
 int index_query_int(sqlite3 *db, const char *text);
-/* Whether the last failure says that the file is not what we wrote. */
-gboolean index_is_damage(const Index *index);
 void index_watch_log(Index *index);
 /* No commit is due any more. */
 void index_untouch(Index *index);

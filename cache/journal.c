@@ -30,6 +30,8 @@ typedef enum {
     ALL_LOST,
     PUT_NEXT,
     GET_NEXT,
+    GET_ORPHANS,
+    DELETE_ORPHANS,
     N_STATEMENTS
 } Statement;
 
@@ -42,6 +44,7 @@ static const char schema[] =
     " sent_uidnext INTEGER, sum INTEGER);"
     "CREATE TABLE lost (id INTEGER PRIMARY KEY, name TEXT, reason TEXT, size INTEGER, time "
     "INTEGER);"
+    "INSERT INTO meta VALUES ('orphans', 1);"
     "PRAGMA user_version = " G_STRINGIFY(JOURNAL_VERSION) ";"
                                                           "COMMIT;";
 
@@ -57,6 +60,8 @@ static const char *const sql[N_STATEMENTS] = {
     [ALL_LOST] = "SELECT id, name, reason, size, time FROM lost ORDER BY id",
     [PUT_NEXT] = "INSERT OR REPLACE INTO meta VALUES ('next', ?1)",
     [GET_NEXT] = "SELECT value FROM meta WHERE key = 'next'",
+    [GET_ORPHANS] = "SELECT value FROM meta WHERE key = 'orphans'",
+    [DELETE_ORPHANS] = "DELETE FROM meta WHERE key = 'orphans'",
 };
 
 /* What a sync tells when it ends; outlives the journal if need be. */
@@ -125,14 +130,18 @@ static gboolean run(Journal *journal, sqlite3_stmt *statement, GError **error)
     return FALSE;
 }
 
+static gboolean run_of(Journal *journal, Statement which, guint32 id, GError **error)
+{
+    sqlite3_stmt *statement = get(journal, which);
+
+    sqlite3_bind_int64(statement, 1, id);
+    return run(journal, statement, error);
+}
+
 static void delete_again(Journal *journal)
 {
-    for (guint i = 0; i < journal->deleted->len; i++) {
-        sqlite3_stmt *delete = get(journal, DELETE_CHANGE);
-
-        sqlite3_bind_int64(delete, 1, g_array_index(journal->deleted, guint32, i));
-        run(journal, delete, NULL);
-    }
+    for (guint i = 0; i < journal->deleted->len; i++)
+        run_of(journal, DELETE_CHANGE, g_array_index(journal->deleted, guint32, i), NULL);
 }
 
 /* A transaction that failed, or that SQLite itself has rolled back, takes with it what nobody would
@@ -244,13 +253,11 @@ gboolean journal_put(Journal *journal, const JournalRecord *record, GError **err
 
 void journal_delete(Journal *journal, guint32 id)
 {
-    sqlite3_stmt *delete = get(journal, DELETE_CHANGE);
     g_autoptr(GError) error = NULL;
 
     begin(journal);
     g_array_append_val(journal->deleted, id);
-    sqlite3_bind_int64(delete, 1, id);
-    if (!run(journal, delete, &error))
+    if (!run_of(journal, DELETE_CHANGE, id, &error))
         g_message("%s", error->message);
     commit_later(journal);
 }
@@ -321,16 +328,14 @@ gboolean journal_put_lost(Journal *journal, const CacheLost *lost, GError **erro
     bind_text(put, 3, lost->reason);
     sqlite3_bind_int64(put, 4, (gint64)lost->size);
     sqlite3_bind_int64(put, 5, lost->time);
-    return run(journal, put, error) && journal_commit(journal, error);
+    return run(journal, put, error) && run_of(journal, DELETE_CHANGE, lost->id, error) &&
+           journal_commit(journal, error);
 }
 
 void journal_delete_lost(Journal *journal, guint32 id)
 {
-    sqlite3_stmt *delete = get(journal, DELETE_LOST);
-
     begin(journal);
-    sqlite3_bind_int64(delete, 1, id);
-    run(journal, delete, NULL);
+    run_of(journal, DELETE_LOST, id, NULL);
     commit_later(journal);
 }
 
@@ -518,24 +523,37 @@ static gboolean prepare(Journal *journal)
     return TRUE;
 }
 
-/* What is made anew is on the disk before anything is promised. */
-static gboolean try_open(Journal *journal)
+static gboolean connect_to(Journal *journal)
 {
-    int version;
+    return sqlite3_open_v2(journal->path, &journal->db,
+                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                           JOURNAL_VFS) == SQLITE_OK &&
+           exec(journal, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                         "PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 0");
+}
 
-    if (sqlite3_open_v2(journal->path, &journal->db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                        JOURNAL_VFS) != SQLITE_OK ||
-        !exec(journal, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                       "PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 0"))
-        return FALSE;
-    version = query_int(journal, "PRAGMA user_version");
-    if (version == 0 && !exec(journal, schema))
-        return FALSE;
-    if (version > 0 && version != JOURNAL_VERSION)
-        return FALSE;
-    if (!exec(journal, "PRAGMA synchronous = OFF") || !prepare(journal))
-        return FALSE;
+static gboolean fail_to_open(const Journal *journal, const char *why, int errsv, GError **error)
+{
+    g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "open the journal %s: %s%s%s", journal->path,
+                why, errsv ? ": " : "", errsv ? g_strerror(errsv) : "");
+    return FALSE;
+}
+
+/* What is made anew is on the disk before anything is promised. */
+static gboolean try_open(Journal *journal, const char *dir, GError **error)
+{
+    int version = connect_to(journal) ? query_int(journal, "PRAGMA user_version") : -1;
+    int errsv;
+
+    if (version > JOURNAL_VERSION)
+        return fail_to_open(journal, "a later version of mailfs wrote it", 0, error);
+    if (version < 0 || (version == 0 && !exec(journal, schema)) ||
+        !exec(journal, "PRAGMA synchronous = OFF") || !prepare(journal))
+        return fail_to_open(journal, sqlite3_errmsg(journal->db), sqlite3_system_errno(journal->db),
+                            error);
+    errsv = sync_file(dir, ".");
+    if (errsv)
+        return fail_to_open(journal, "sync its directory", errsv, error);
     sqlite3_wal_hook(journal->db, on_committed, journal);
     journal->next_id = 1;
     if (sqlite3_step(get(journal, GET_NEXT)) == SQLITE_ROW)
@@ -552,21 +570,48 @@ static void release(Journal *journal)
     g_clear_pointer(&journal->db, sqlite3_close);
 }
 
-Journal *journal_open(const char *dir, GError **error)
+static void journal_free(Journal *journal)
 {
-    Journal *journal = g_new0(Journal, 1);
-
-    journal->deleted = g_array_new(FALSE, FALSE, sizeof(guint32));
-    journal->path = g_build_filename(dir, JOURNAL_FILE, NULL);
-    if (try_open(journal) && sync_file(dir, ".") == 0)
-        return journal;
-    g_set_error(error, MAIL_ERROR, MAIL_ERROR_LOCAL, "open the journal %s: %s", journal->path,
-                journal->db ? sqlite3_errmsg(journal->db) : "out of memory");
     release(journal);
     g_array_unref(journal->deleted);
     g_free(journal->path);
     g_free(journal);
+}
+
+Journal *journal_open(const char *dir, GError **error)
+{
+    Journal *journal = g_new0(Journal, 1);
+    g_autoptr(GError) failure = NULL;
+    gboolean is_open;
+
+    journal->deleted = g_array_new(FALSE, FALSE, sizeof(guint32));
+    journal->path = g_build_filename(dir, JOURNAL_FILE, NULL);
+    is_open = try_open(journal, dir, &failure);
+    if (!is_open && index_is_damage(journal->db)) {
+        release(journal);
+        g_clear_error(&failure);
+        is_open = journal_move_aside(dir, &failure) && try_open(journal, dir, &failure);
+    }
+    if (is_open)
+        return journal;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    journal_free(journal);
     return NULL;
+}
+
+gboolean journal_has_orphans(Journal *journal)
+{
+    gboolean has_none = sqlite3_step(get(journal, GET_ORPHANS)) == SQLITE_DONE;
+
+    sqlite3_reset(journal->statements[GET_ORPHANS]);
+    return !has_none;
+}
+
+void journal_forget_orphans(Journal *journal)
+{
+    begin(journal);
+    run(journal, get(journal, DELETE_ORPHANS), NULL);
+    journal_commit(journal, NULL);
 }
 
 gboolean journal_move_aside(const char *dir, GError **error)
@@ -602,8 +647,5 @@ void journal_close(Journal *journal)
         journal->sync->journal = NULL;
     /* The last connection copies the log as it closes. */
     exec(journal, "PRAGMA synchronous = FULL");
-    release(journal);
-    g_array_unref(journal->deleted);
-    g_free(journal->path);
-    g_free(journal);
+    journal_free(journal);
 }

@@ -53,7 +53,7 @@ void lost_load(Cache *cache)
                         ((const CacheLost *)cache->changes->lost->entries->pdata[i])->id);
 }
 
-gboolean lost_add(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size)
+gboolean lost_note(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size)
 {
     g_autoptr(GError) error = NULL;
     CacheLost lost = {
@@ -64,15 +64,27 @@ gboolean lost_add(Cache *cache, guint32 id, const char *name, const char *reason
         .time = g_get_real_time() / G_USEC_PER_SEC,
     };
 
-    journal_note_id(cache->changes->journal, id);
-    if (!journal_put_lost(cache->changes->journal, &lost, &error) ||
-        !draft_move_file(cache, DATA_FOLDER, LOST_FOLDER, id, &error)) {
+    if (journal_put_lost(cache->changes->journal, &lost, &error)) {
+        insert(&lost, cache->changes->lost->entries);
+        return TRUE;
+    }
+    g_message("note what is in lost+found: %s", error->message);
+    return FALSE;
+}
+
+/* A file that is in either place without its record there is put right at the next start. */
+gboolean lost_add(Cache *cache, guint32 id, const char *name, const char *reason, guint64 size)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!draft_move_file(cache, DATA_FOLDER, LOST_FOLDER, id, &error)) {
         g_message("put a message into lost+found: %s", error->message);
-        journal_delete_lost(cache->changes->journal, id);
         return FALSE;
     }
-    insert(&lost, cache->changes->lost->entries);
-    return TRUE;
+    if (lost_note(cache, id, name, reason, size))
+        return TRUE;
+    draft_move_file(cache, LOST_FOLDER, DATA_FOLDER, id, NULL);
+    return FALSE;
 }
 
 gboolean lost_has(Cache *cache, guint32 id)

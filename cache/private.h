@@ -135,6 +135,8 @@ gboolean index_step(Index *index, sqlite3_stmt *statement);
 void index_run(Index *index, sqlite3_stmt *statement);
 /* Ends the transaction; a damaged index, or a disk that is full, loses it. */
 void index_commit(Index *index);
+/* Whether the last failure of a database says that its file is not what we wrote. */
+gboolean index_is_damage(sqlite3 *db);
 /* Whether the index is in memory only. */
 gboolean index_is_temporary(const Index *index);
 /* Whether the last end was none, or changes were lost: what it says of body files may be wrong. */

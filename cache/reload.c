@@ -15,9 +15,8 @@ static const Box *find_wire(Cache *cache, const char *wire)
     return NULL;
 }
 
-/* The mailbox that the server calls @wire, for which @id was its number once; 0: it is not known. A
- * number alone says nothing: those of an index that was lost may be given out again. */
-static guint32 find_box(Cache *cache, guint32 id, const char *wire)
+/* A number alone says nothing: those of an index that was lost may be given out again. */
+guint32 changes_find_box(Cache *cache, guint32 id, const char *wire)
 {
     const CacheBox *known = id ? cache_box(cache, id) : NULL;
     const Box *named;
@@ -26,6 +25,13 @@ static guint32 find_box(Cache *cache, guint32 id, const char *wire)
         return id;
     named = find_wire(cache, wire);
     return named ? named->pub.id : 0;
+}
+
+void changes_renumber(Cache *cache, Change *change)
+{
+    change->pub.box = changes_find_box(cache, change->pub.box, change->wire);
+    change->pub.target = changes_find_box(cache, change->pub.target, change->target_wire);
+    change->pub.generation = 0;
 }
 
 static gboolean is_missing(guint32 id, guint32 found)
@@ -42,8 +48,8 @@ static gboolean has_messages(const Change *change, const Box *box)
 /* Takes the numbers that things have now, if all are known. */
 static void try_to_bind(Cache *cache, Change *change)
 {
-    guint32 id = find_box(cache, change->pub.box, change->wire);
-    guint32 target = find_box(cache, change->pub.target, change->target_wire);
+    guint32 id = changes_find_box(cache, change->pub.box, change->wire);
+    guint32 target = changes_find_box(cache, change->pub.target, change->target_wire);
     const Box *box = boxes_get(cache, id);
 
     if (is_missing(change->pub.box, id) || is_missing(change->pub.target, target))
@@ -64,8 +70,8 @@ static void try_to_bind(Cache *cache, Change *change)
 /* Whether what it is of is known to be gone. */
 static gboolean is_lost(Cache *cache, const Change *change, gboolean are_all_known)
 {
-    guint32 id = find_box(cache, change->pub.box, change->wire);
-    guint32 target = find_box(cache, change->pub.target, change->target_wire);
+    guint32 id = changes_find_box(cache, change->pub.box, change->wire);
+    guint32 target = changes_find_box(cache, change->pub.target, change->target_wire);
     const Box *box = boxes_get(cache, id);
 
     if (change->pub.uid && box && box->pub.generation && !has_messages(change, box))
@@ -137,20 +143,6 @@ static void drop(Cache *cache)
     g_array_set_size(dropped, 0);
 }
 
-static gboolean open_journal(Cache *cache, gboolean *ret_is_damaged, GError **error)
-{
-    struct Changes *changes = cache->changes;
-
-    changes->journal = journal_open(changes->dir, NULL);
-    if (!changes->journal) {
-        *ret_is_damaged = TRUE;
-        if (!journal_move_aside(changes->dir, error))
-            return FALSE;
-        changes->journal = journal_open(changes->dir, error);
-    }
-    return changes->journal != NULL;
-}
-
 /* What cannot be read of a damaged journal is kept; what can be goes on in a new one. */
 static gboolean renew_journal(Cache *cache, GError **error)
 {
@@ -175,7 +167,6 @@ static gboolean renew_journal(Cache *cache, GError **error)
 gboolean changes_open(Cache *cache, const char *dir, GError **error)
 {
     struct Changes *changes = cache->changes;
-    gboolean is_damaged = FALSE;
 
     changes->dir = g_strdup(dir);
     if (!g_str_equal(dir, cache->dir)) {
@@ -183,16 +174,17 @@ gboolean changes_open(Cache *cache, const char *dir, GError **error)
         if (changes->dir_fd < 0)
             return FALSE;
     }
-    if (!drafts_open(cache, error) || !open_journal(cache, &is_damaged, error))
+    if (!drafts_open(cache, error))
         return FALSE;
-    if (!journal_load(changes->journal, load_change, cache)) {
-        is_damaged = TRUE;
-        if (!renew_journal(cache, error))
-            return FALSE;
-    }
+    changes->journal = journal_open(dir, error);
+    if (!changes->journal)
+        return FALSE;
+    if (!journal_load(changes->journal, load_change, cache) && !renew_journal(cache, error))
+        return FALSE;
     drop(cache);
     notes_init(cache);
     lost_load(cache);
-    drafts_sweep(cache, is_damaged);
+    if (drafts_sweep(cache, journal_has_orphans(changes->journal)))
+        journal_forget_orphans(changes->journal);
     return TRUE;
 }

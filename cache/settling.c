@@ -2,7 +2,7 @@
 /* cache/settling.c - what becomes of changes: the server has done them, or will not. */
 #include "cache/changes.h"
 
-#define SETTLED_MAX 100000 /* that are remembered */
+#define SETTLED_MAX 10000 /* that are remembered */
 
 /* Data goes when it is on the disk that there is no record of it any more: a file without a record
  * is nothing, a record without its file would be a message lost. */
@@ -28,9 +28,10 @@ static void forget_record(Cache *cache, const Change *change, const GError *erro
     gboolean has_data = change->pub.kind == CACHE_CHANGE_APPEND;
     ChangeStale stale = {.id = change->pub.id};
 
-    if (has_data && error &&
-        !lost_add(cache, change->pub.id, change->pub.name, error->message, change->pub.size))
+    if (has_data && error && !draft_is_gone(cache, change->pub.id)) {
+        lost_add(cache, change->pub.id, change->pub.name, error->message, change->pub.size);
         return;
+    }
     journal_delete(changes->journal, change->pub.id);
     stale.n_written = journal_n_written(changes->journal) + 1;
     if (has_data && !error)
@@ -204,27 +205,44 @@ static void note_refusal(Cache *cache, guint32 box, const GError *error)
 }
 
 /* Whether the message is gone for its user when that is done. */
-static gboolean removes(Cache *cache, const CacheChange *change)
+static gboolean removes(Cache *cache, const Change *change)
 {
-    const CacheBox *target = cache_box(cache, change->target);
+    guint32 id = changes_find_box(cache, change->pub.target, change->target_wire);
+    const CacheBox *target = cache_box(cache, id);
 
-    switch (change->kind) {
+    switch (change->pub.kind) {
     case CACHE_CHANGE_EXPUNGE: return TRUE;
-    case CACHE_CHANGE_FLAGS: return change->add & MAIL_FLAG_DELETED;
+    case CACHE_CHANGE_FLAGS: return change->pub.add & MAIL_FLAG_DELETED;
     case CACHE_CHANGE_MOVE: return target && target->attributes & CACHE_BOX_TRASH;
     default: return FALSE;
     }
 }
 
+/* By what the server calls them: the numbers of one that is not bound are of another index. */
+static gboolean are_of_same_message(const Change *a, const Change *b)
+{
+    return a->pub.uid == b->pub.uid && a->uidvalidity == b->uidvalidity &&
+           g_strcmp0(a->wire, b->wire) == 0;
+}
+
+static gboolean is_removal(Cache *cache, const Change *change, const Change *copy)
+{
+    return change->pub.id > copy->pub.id && are_of_same_message(change, copy) &&
+           !(change->is_bound && change->pub.is_taken) && removes(cache, change);
+}
+
+/* Thousands of copies may be refused together: only one whose numbers mean nothing looks at all
+ * changes. */
 static const CacheChange *find_removal(Cache *cache, const Change *copy)
 {
-    for (GList *link = cache->changes->queue.head; link; link = link->next) {
-        const CacheChange *change = link->data;
+    const GPtrArray *pending = shades_pending(cache, copy->pub.generation, copy->pub.uid);
 
-        if (change->id > copy->pub.id && change->generation == copy->pub.generation &&
-            change->uid == copy->pub.uid && !change->is_taken && removes(cache, change))
-            return change;
-    }
+    for (guint i = 0; pending && i < pending->len; i++)
+        if (is_removal(cache, pending->pdata[i], copy))
+            return pending->pdata[i];
+    for (GList *link = copy->is_bound ? NULL : cache->changes->queue.head; link; link = link->next)
+        if (is_removal(cache, link->data, copy))
+            return link->data;
     return NULL;
 }
 
@@ -243,6 +261,8 @@ void cache_change_refused(Cache *cache, guint32 id, const GError *error)
 
     if (!change || change->pub.is_done)
         return;
+    if (!change->is_bound)
+        changes_renumber(cache, change);
     change->pub.is_done = change->pub.is_refused = TRUE;
     change->refusal = g_error_copy(error);
     change->pub.is_taken = FALSE;

@@ -81,7 +81,7 @@ void shades_add(Cache *cache, const Change *change, int by)
 {
     Shade *shade;
 
-    if (!takes_away(&change->pub) && change->pub.kind != CACHE_CHANGE_FLAGS)
+    if (!change->pub.uid)
         return;
     shade = shade_get_or_add(cache, change->pub.generation, change->pub.uid);
     if (by > 0)
@@ -116,11 +116,17 @@ gboolean shades_hide(Cache *cache, guint32 generation, guint32 uid)
     return shade && shade->is_gone;
 }
 
-Change *shades_find_flags(Cache *cache, guint32 generation, guint32 uid)
+const GPtrArray *shades_pending(Cache *cache, guint32 generation, guint32 uid)
 {
     const Shade *shade = shade_get(cache, generation, uid);
-    Change *last =
-        shade && shade->pending->len ? shade->pending->pdata[shade->pending->len - 1] : NULL;
+
+    return shade ? shade->pending : NULL;
+}
+
+Change *shades_find_flags(Cache *cache, guint32 generation, guint32 uid)
+{
+    const GPtrArray *pending = shades_pending(cache, generation, uid);
+    Change *last = pending && pending->len ? pending->pdata[pending->len - 1] : NULL;
 
     return last && last->pub.kind == CACHE_CHANGE_FLAGS && !last->pub.is_taken ? last : NULL;
 }
