@@ -123,12 +123,27 @@ static void note_settled(Cache *cache, const Change *change)
     g_array_append_val(ids, change->pub.id);
 }
 
+/* The generation in which the message that @change has brought has its new UID; 0 where that is not
+ * known.  It is the first one of its target that has the UIDVALIDITY to which it was sent: one that
+ * comes later is another mailbox, though its UIDVALIDITY may be the same. */
+static guint32 new_generation(Cache *cache, const CacheChange *change)
+{
+    Change *found = changes_get(cache, change->id);
+    const Box *target = boxes_get(cache, change->target);
+
+    if (!found->pub.new_generation && change->new_uid && target &&
+        target->uidvalidity == change->sent_uidvalidity)
+        found->pub.new_generation = target->pub.generation;
+    return found->pub.new_generation;
+}
+
 void arrivals_settle(Cache *cache, Change *change, gboolean is_there)
 {
     if (!brings_file(&change->pub))
         return;
     remove_pending(cache, change);
     if (is_there) {
+        (void)new_generation(cache, &change->pub);
         note_settled(cache, change);
         return;
     }
@@ -150,11 +165,9 @@ void arrivals_forget(Cache *cache, Change *change)
 /* The change by which the message that @change has brought went on, or NULL. */
 static const Change *find_next(Cache *cache, const CacheChange *change)
 {
-    const CacheBox *target =
-        change->is_done && change->new_uid ? cache_box(cache, change->target) : NULL;
-    gint64 key = target ? message_key(target->generation, change->new_uid) : 0;
+    gint64 key = message_key(new_generation(cache, change), change->new_uid);
 
-    return target ? g_hash_table_lookup(cache->changes->arrivals->forward, &key) : NULL;
+    return g_hash_table_lookup(cache->changes->arrivals->forward, &key);
 }
 
 /* The last of the changes that lead on from @change. */
@@ -171,15 +184,16 @@ static const CacheChange *find_last(Cache *cache, const CacheChange *change)
 static gboolean has_left(Cache *cache, const CacheChange *change)
 {
     const CacheChange *last = find_last(cache, change);
+    guint32 generation = new_generation(cache, last);
     Box *target = boxes_get(cache, last->target);
 
     if (last->target != change->target)
         return TRUE;
-    if (!last->is_done || !last->new_uid || !target || !target->pub.generation ||
-        target->uidvalidity != last->sent_uidvalidity)
+    if (!generation || !target)
         return FALSE;
-    return (target->is_complete && !box_row(cache, target, last->new_uid)) ||
-           shades_hide(cache, target->pub.generation, last->new_uid);
+    return target->pub.generation != generation ||
+           (target->is_complete && !box_row(cache, target, last->new_uid)) ||
+           shades_hide(cache, generation, last->new_uid);
 }
 
 guint32 cache_arrival_find(Cache *cache, guint32 box, const char *name)
@@ -279,7 +293,9 @@ static CacheAnswer find_settled(Cache *cache, const CacheChange *change, guint32
     answer = cache_find_message(cache, change->target, change->new_uid, &message, ret_want, error);
     if (answer != CACHE_FOUND)
         return answer;
-    *ret_generation = cache_box(cache, change->target)->generation;
+    if (cache_box(cache, change->target)->generation != new_generation(cache, change))
+        return CACHE_ABSENT;
+    *ret_generation = new_generation(cache, change);
     *ret_uid = change->new_uid;
     return CACHE_FOUND;
 }
@@ -304,11 +320,9 @@ CacheAnswer cache_arrival_message(Cache *cache, guint32 id, guint32 *ret_generat
 /* Whether the end of @change is known to the cache as a message. */
 static gboolean has_landed(Cache *cache, const CacheChange *change)
 {
-    const CacheBox *target = cache_box(cache, change->target);
     CacheMessage message;
 
-    return change->is_done && change->new_uid && target && target->generation &&
-           cache_get_message(cache, target->generation, change->new_uid, &message);
+    return cache_get_message(cache, new_generation(cache, change), change->new_uid, &message);
 }
 
 gboolean cache_forward(Cache *cache, guint32 *generation, guint32 *uid, guint32 *ret_id)
@@ -323,7 +337,7 @@ gboolean cache_forward(Cache *cache, guint32 *generation, guint32 *uid, guint32 
         return FALSE;
     *ret_id = last->id;
     if (has_landed(cache, last)) {
-        *generation = cache_box(cache, last->target)->generation;
+        *generation = new_generation(cache, last);
         *uid = last->new_uid;
     } else if (!last->is_done && last->uid) {
         *generation = last->generation;

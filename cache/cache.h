@@ -260,6 +260,7 @@ typedef struct {
     gboolean is_done;        /* the server has it, or */
     gboolean is_refused;     /* will not take it */
     guint32 new_uid;         /* then: its UID in @target, or 0 where that is not known */
+    guint32 new_generation;  /* in which that is, once it is known; see cache/arrivals.c */
     guint32 sent_uidvalidity, sent_uidnext; /* of @target before it was sent; 0: it was not */
 } CacheChange;
 

@@ -105,11 +105,9 @@ static gboolean is_to_replace(const FsDraft *draft, guint32 generation, guint32 
 
 static gboolean became(const FsDraft *draft, guint32 generation, guint32 uid)
 {
-    Cache *cache = draft->fs->cache;
-    const CacheChange *change = cache_change(cache, draft->change);
-    const CacheBox *box = change && change->is_done ? cache_box(cache, change->target) : NULL;
+    const CacheChange *change = cache_change(draft->fs->cache, draft->change);
 
-    return box && change->new_uid == uid && box->generation == generation;
+    return change && change->new_generation == generation && change->new_uid == uid;
 }
 
 /* Whether it is shown as that message: the one it replaces or, when it is written again, the one

@@ -1,48 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/cache/changes.c - what users do: shown at once, kept in the journal, done once. */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fixture.h"
-
-#define TEXT "Subject: hello\r\n\r\nworld\r\n"
-
-/* Two mailboxes, in which all is allowed: INBOX with @n messages, and Archive without. */
-typedef struct {
-    guint32 inbox, archive, generation;
-} Boxes;
-
-static const CacheRights all_rights = {
-    .may_insert = TRUE,
-    .may_remove = TRUE,
-    .permanent = ~(MailFlags)0,
-    .may_invent = TRUE,
-};
-
-/* As after a look at both. */
-static void set_rights(Fixture *fixture, const Boxes *boxes)
-{
-    cache_put_synced(fixture->cache, boxes->inbox, 4, 100, TRUE, 0);
-    cache_put_synced(fixture->cache, boxes->archive, 1, 1, TRUE, 0);
-    cache_put_rights(fixture->cache, boxes->inbox, &all_rights);
-    cache_put_rights(fixture->cache, boxes->archive, &all_rights);
-    fixture_settle();
-    g_string_truncate(fixture->news, 0);
-}
-
-static Boxes put_boxes(Fixture *fixture, guint32 n)
-{
-    Boxes boxes = {.inbox = fixture_put_inbox(fixture, n, 100)};
-
-    fixture_put_boxes(fixture, "INBOX", "Archive", NULL);
-    boxes.archive = fixture_find_box(fixture, "Archive");
-    boxes.generation = fixture_generation(fixture, boxes.inbox);
-    cache_box_replace(fixture->cache, boxes.archive, 9, NULL);
-    set_rights(fixture, &boxes);
-    return boxes;
-}
+#include "changing.h"
 
 /* --- what is shown --- */
 
@@ -87,20 +48,6 @@ static const CacheChange *first_change(Fixture *fixture)
 }
 
 /* --- flags --- */
-
-static guint32 flag(Fixture *fixture, guint32 generation, guint32 uid, MailFlags add,
-                    MailFlags remove)
-{
-    g_autoptr(GError) error = NULL;
-    guint32 id = 0;
-    guint64 want;
-
-    g_assert_cmpint(
-        cache_change_flags(fixture->cache, generation, uid, add, remove, &id, &want, &error), ==,
-        CACHE_FOUND);
-    g_assert_no_error(error);
-    return id;
-}
 
 static void test_flags(Fixture *fixture, gconstpointer data)
 {
@@ -214,23 +161,25 @@ static void test_rights_are_asked(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(wants, ==, "rights ");
 }
 
-/* --- moving --- */
-
-static guint32 move(Fixture *fixture, const Boxes *boxes, guint32 uid)
+/* What has settled is remembered for some time only. */
+static void test_settled_are_forgotten(Fixture *fixture, gconstpointer data)
 {
-    g_autofree char *name = g_strdup_printf("given-%u.eml", uid);
-    g_autoptr(GError) error = NULL;
-    guint32 id = 0;
-    guint64 want;
+    Boxes boxes = put_boxes(fixture, 3);
+    guint32 first = 0, last = 0;
 
-    g_assert_cmpint(cache_change_move(fixture->cache, boxes->generation, uid, boxes->archive, name,
-                                      &id, &want, &error),
-                    ==, CACHE_FOUND);
-    g_assert_no_error(error);
-    return id;
+    for (guint i = 0; i <= 10000; i++) {
+        MailFlags seen = i % 2 ? 0 : MAIL_FLAG_SEEN;
+
+        last = flag(fixture, boxes.generation, 1, seen, MAIL_FLAG_SEEN & ~seen);
+        first = first ? first : last;
+        cache_change_done(fixture->cache, last, 0);
+    }
+    g_assert_null(cache_change(fixture->cache, first));
+    g_assert_nonnull(cache_change(fixture->cache, first + 1));
+    g_assert_nonnull(cache_change(fixture->cache, last));
 }
 
-static void note_sent(Fixture *fixture, guint32 id, guint32 uidvalidity, guint32 uidnext);
+/* --- moving --- */
 
 static void test_move(Fixture *fixture, gconstpointer data)
 {
@@ -340,30 +289,6 @@ static void test_forward_twice(Fixture *fixture, gconstpointer data)
 
 /* --- the journal --- */
 
-typedef struct {
-    guint n;
-    GError *error;
-} Noted;
-
-static void on_noted(const GError *error, gpointer data)
-{
-    ((Noted *)data)->n++;
-    ((Noted *)data)->error = error ? g_error_copy(error) : NULL;
-}
-
-static void note_sent(Fixture *fixture, guint32 id, guint32 uidvalidity, guint32 uidnext)
-{
-    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof id);
-    Noted noted = {0};
-
-    g_array_append_val(ids, id);
-    cache_changes_note_sent(fixture->cache, ids, uidvalidity, uidnext, on_noted, &noted);
-    g_assert_cmpuint(noted.n, ==, 0);
-    while (!noted.n)
-        g_main_context_iteration(NULL, TRUE);
-    g_assert_no_error(noted.error);
-}
-
 static void test_survives(Fixture *fixture, gconstpointer data)
 {
     Boxes boxes = put_boxes(fixture, 3);
@@ -389,13 +314,6 @@ static void test_survives(Fixture *fixture, gconstpointer data)
     cache_change_done(fixture->cache, later, 0);
     fixture_reopen(fixture);
     g_assert_cmpuint(cache_changes(fixture->cache)->length, ==, 0);
-}
-
-static void remove_file(Fixture *fixture, const char *name)
-{
-    g_autofree char *path = fixture_path(fixture, name);
-
-    g_assert_true(unlink(path) == 0 || errno == ENOENT);
 }
 
 /* The index is thrown away: the changes find their mailboxes and messages again. */
@@ -438,46 +356,122 @@ static void test_mailbox_is_replaced(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(cache_change(fixture->cache, id)->new_uid, ==, 0);
 }
 
-/* --- new data --- */
+/* --- another mailbox in place of the one that messages went to --- */
 
-#define spawn(...) run_program((const char *[]){__VA_ARGS__, NULL})
-
-static void run_program(const char **words)
+/* It has a UID 5, too. */
+static void replace_archive(Fixture *fixture, const Boxes *boxes, guint32 uidvalidity)
 {
-    g_autoptr(GError) error = NULL;
-    int status = -1;
-
-    g_spawn_sync(NULL, (char **)words, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &status,
-                 &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(status, ==, 0);
+    cache_box_replace(fixture->cache, boxes->archive, uidvalidity, NULL);
+    fixture_put_line(fixture, boxes->archive, 5, 100);
+    cache_put_synced(fixture->cache, boxes->archive, 6, 1, TRUE, 0);
 }
 
-static guint32 append(Fixture *fixture, const Boxes *boxes, const char *name)
+static void assert_leads_nowhere(Fixture *fixture, const Boxes *boxes, guint32 id)
 {
-    g_autoptr(GError) error = NULL;
-    guint32 id = 0;
+    guint32 generation = boxes->generation, uid = 2, forward;
     guint64 want;
-    int draft = cache_draft_new(fixture->cache, &id, &error), out;
 
-    g_assert_no_error(error);
-    close(draft);
-    out = cache_draft_open_data(fixture->cache, id, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(write(out, TEXT, strlen(TEXT)), ==, strlen(TEXT));
-    close(out);
-    g_assert_cmpint(cache_change_append(fixture->cache, id, boxes->archive, name, MAIL_FLAG_SEEN,
-                                        G_MININT64, 0, 0, &want, &error),
-                    ==, CACHE_FOUND);
-    g_assert_no_error(error);
-    cache_draft_free(fixture->cache, id);
-    return id;
+    g_assert_cmpint(cache_arrival_message(fixture->cache, id, &generation, &uid, &want, NULL), ==,
+                    CACHE_ABSENT);
+    (void)cache_forward(fixture->cache, &generation, &uid, &forward);
+    g_assert_cmpuint(generation, ==, boxes->generation);
+    g_assert_cmpuint(uid, ==, 2);
+    g_assert_cmpint(cache_change_expunge(fixture->cache, generation, uid, NULL, &want, NULL), ==,
+                    CACHE_ABSENT);
 }
 
-static char *state_path(const Fixture *fixture, const char *name)
+static void assert_leads_to(Fixture *fixture, guint32 id, guint32 box, guint32 uid)
 {
-    return g_build_filename(fixture->options.state_dir, "imap.me@example.org.993", name, NULL);
+    guint32 there, its_uid;
+    guint64 want;
+
+    g_assert_cmpint(cache_arrival_message(fixture->cache, id, &there, &its_uid, &want, NULL), ==,
+                    CACHE_FOUND);
+    g_assert_cmpuint(there, ==, fixture_generation(fixture, box));
+    g_assert_cmpuint(its_uid, ==, uid);
 }
+
+/* Neither the name that a message was given there nor its old place leads to a stranger. */
+static void check_replaced(Fixture *fixture, guint32 uidvalidity)
+{
+    Boxes boxes = put_boxes(fixture, 3);
+    guint32 id = move(fixture, &boxes, 2);
+
+    note_sent(fixture, id, 9, 5);
+    cache_change_done(fixture->cache, id, 5);
+    assert_leads_to(fixture, id, boxes.archive, 5);
+    replace_archive(fixture, &boxes, uidvalidity);
+    g_assert_cmpuint(cache_arrival_find(fixture->cache, boxes.archive, "given-2.eml"), ==, 0);
+    assert_leads_nowhere(fixture, &boxes, id);
+}
+
+static void test_target_is_replaced(Fixture *fixture, gconstpointer data)
+{
+    check_replaced(fixture, 10);
+}
+
+/* As when two mailboxes change their names. */
+static void test_target_is_swapped(Fixture *fixture, gconstpointer data)
+{
+    check_replaced(fixture, 9);
+}
+
+/* What went on before that is found where it is. */
+static void test_left_before(Fixture *fixture, gconstpointer data)
+{
+    Boxes boxes = put_boxes(fixture, 3);
+    guint32 id = move(fixture, &boxes, 2), back = 0, generation = boxes.generation, uid = 2;
+    guint64 want;
+
+    note_sent(fixture, id, 9, 5);
+    cache_change_done(fixture->cache, id, 5);
+    g_assert_cmpint(cache_change_move(fixture->cache, generation, uid, boxes.inbox, "back.eml",
+                                      &back, &want, NULL),
+                    ==, CACHE_FOUND);
+    note_sent(fixture, back, 7, 4);
+    cache_change_done(fixture->cache, back, 4);
+    replace_archive(fixture, &boxes, 10);
+    assert_leads_to(fixture, id, boxes.inbox, 4);
+}
+
+/* The server has replaced the mailbox before the message came, and we do not know yet. */
+static void test_target_was_replaced(Fixture *fixture, gconstpointer data)
+{
+    Boxes boxes = put_boxes(fixture, 3);
+    guint32 id = move(fixture, &boxes, 2);
+
+    replace_archive(fixture, &boxes, 9);
+    note_sent(fixture, id, 10, 5);
+    cache_change_done(fixture->cache, id, 5);
+    assert_leads_nowhere(fixture, &boxes, id);
+    replace_archive(fixture, &boxes, 10);
+    assert_leads_to(fixture, id, boxes.archive, 5);
+}
+
+/* A mailbox in which nobody has looked is the one it was sent to, or another by now. */
+static void test_target_is_unknown(Fixture *fixture, gconstpointer data)
+{
+    Boxes boxes = put_boxes(fixture, 3);
+    guint32 ids[2], generation, uid;
+    guint64 want;
+
+    fixture_put_boxes(fixture, "INBOX", "New", NULL);
+    boxes.archive = fixture_find_box(fixture, "New");
+    cache_put_rights(fixture->cache, boxes.archive, &all_rights);
+    for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+        ids[i] = move(fixture, &boxes, 2 + (guint32)i);
+        note_sent(fixture, ids[i], 10 - (guint32)i, 5);
+        cache_change_done(fixture->cache, ids[i], 5);
+        g_assert_cmpint(
+            cache_arrival_message(fixture->cache, ids[i], &generation, &uid, &want, NULL), ==,
+            CACHE_WAIT);
+    }
+    replace_archive(fixture, &boxes, 9);
+    assert_leads_nowhere(fixture, &boxes, ids[0]);
+    assert_leads_to(fixture, ids[1], boxes.archive, 5);
+}
+
+/* --- new data --- */
 
 static void test_append(Fixture *fixture, gconstpointer data)
 {
@@ -542,45 +536,16 @@ static void test_move_date(Fixture *fixture, gconstpointer data)
     g_assert_true(cache_arrival_date(fixture->cache, 4711, 1000000, NULL));
 }
 
-/* Numbers of another index are given out again: what counts is the name. */
-static void test_survives_the_numbers(Fixture *fixture, gconstpointer data)
+static guint32 copy(Fixture *fixture, const Boxes *boxes, guint32 uid)
 {
-    Boxes boxes = put_boxes(fixture, 3);
-    guint32 id = append(fixture, &boxes, "new.eml"), archive;
+    guint32 id = 0;
+    guint64 want;
 
-    fixture_close(fixture);
-    remove_file(fixture, "index.sqlite");
-    remove_file(fixture, "index.sqlite-wal");
-    remove_file(fixture, "numbers");
-    fixture_open(fixture);
-    fixture_put_boxes(fixture, "Work", "Drafts", "Sent", "INBOX", "Archive", NULL);
-    archive = fixture_find_box(fixture, "Archive");
-    g_assert_cmpuint(archive, !=, boxes.archive);
-    g_assert_nonnull(cache_box(fixture->cache, boxes.archive));
-    g_assert_cmpuint(cache_change(fixture->cache, id)->target, ==, archive);
-    g_assert_cmpuint(cache_arrival_find(fixture->cache, archive, "new.eml"), ==, id);
-    g_assert_cmpuint(cache_arrival_find(fixture->cache, boxes.archive, "new.eml"), ==, 0);
-    /* Where there is none of that name any more, nothing is lost. */
-    fixture_put_boxes(fixture, "Work", "Drafts", "Sent", "INBOX", NULL);
-    g_assert_cmpuint(cache_lost_next(fixture->cache, 0)->id, ==, id);
-}
-
-/* What cannot be put there stays in the journal. */
-static void test_lost_and_found_is_closed(Fixture *fixture, gconstpointer data)
-{
-    Boxes boxes = put_boxes(fixture, 3);
-    g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_QUOTA, "full");
-    g_autofree char *folder = state_path(fixture, "lost+found");
-    g_autoptr(GBytes) bytes = NULL;
-    guint32 id = append(fixture, &boxes, "new.eml");
-
-    g_assert_cmpint(rmdir(folder), ==, 0);
-    cache_change_refused(fixture->cache, id, error);
-    g_assert_null(cache_lost_next(fixture->cache, 0));
-    fixture_reopen(fixture);
-    bytes = cache_change_data(fixture->cache, id, NULL);
-    g_assert_nonnull(bytes);
-    g_assert_false(cache_change(fixture->cache, id)->is_done);
+    close(cache_draft_new(fixture->cache, &id, NULL));
+    g_assert_cmpint(cache_change_copy(fixture->cache, boxes->generation, uid, boxes->archive,
+                                      "a.eml", id, &want, NULL),
+                    ==, CACHE_FOUND);
+    return id;
 }
 
 /* Whoever copies and removes has one message left. */
@@ -588,13 +553,9 @@ static void test_copy_is_refused(Fixture *fixture, gconstpointer data)
 {
     Boxes boxes = put_boxes(fixture, 3);
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_QUOTA, "full");
-    guint32 id = 0, removal = 0;
+    guint32 id = copy(fixture, &boxes, 2), removal = 0;
     guint64 want;
 
-    close(cache_draft_new(fixture->cache, &id, NULL));
-    g_assert_cmpint(cache_change_copy(fixture->cache, boxes.generation, 2, boxes.archive, "a.eml",
-                                      id, &want, NULL),
-                    ==, CACHE_FOUND);
     g_assert_cmpint(
         cache_change_expunge(fixture->cache, boxes.generation, 2, &removal, &want, NULL), ==,
         CACHE_FOUND);
@@ -606,90 +567,25 @@ static void test_copy_is_refused(Fixture *fixture, gconstpointer data)
     assert_listed(fixture, boxes.inbox, "3 2 1 ");
 }
 
-static void test_append_is_refused(Fixture *fixture, gconstpointer data)
+/* What is set after a copy was made is the original's only. */
+static void test_flags_around_copy(Fixture *fixture, gconstpointer data)
 {
     Boxes boxes = put_boxes(fixture, 3);
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, MAIL_ERROR_QUOTA, "full");
-    g_autoptr(GPtrArray) slices = cache_slices_new();
-    guint32 id = append(fixture, &boxes, "new.eml"), other;
-    Waker waker = {0};
-    guint64 want;
+    guint32 before = flag(fixture, boxes.generation, 2, MAIL_FLAG_SEEN, 0);
+    guint32 id = copy(fixture, &boxes, 2);
+    guint32 after = flag(fixture, boxes.generation, 2, MAIL_FLAG_DELETED, 0);
 
+    g_assert_cmpuint(after, >, id);
+    g_assert_cmpuint(cache_change(fixture->cache, before)->add, ==, MAIL_FLAG_SEEN);
+    g_assert_cmpuint(flag(fixture, boxes.generation, 2, MAIL_FLAG_ANSWERED, 0), ==, after);
+    /* Without the copy the original is not to go. */
+    cache_change_done(fixture->cache, before, 0);
+    cache_change_take(fixture->cache, id);
     cache_change_refused(fixture->cache, id, error);
-    fixture_reopen(fixture);
-    set_rights(fixture, &boxes);
-    g_assert_cmpuint(cache_lost_next(fixture->cache, 0)->id, ==, id);
-    g_assert_cmpstr(cache_lost_next(fixture->cache, 0)->name, ==, "new.eml");
-    g_assert_cmpstr(cache_lost_next(fixture->cache, 0)->reason, ==, "full");
-    g_assert_cmpuint(cache_lost_next(fixture->cache, 0)->size, ==, strlen(TEXT));
-    g_assert_true(cache_lost_read(fixture->cache, id, 0, 100, slices, NULL));
-    cache_lost_remove(fixture->cache, id);
-    g_assert_null(cache_lost_next(fixture->cache, 0));
-    /* Who waits is told. */
-    other = append(fixture, &boxes, "other.eml");
-    g_assert_cmpint(cache_change_settled(fixture->cache, other, &want, NULL), ==, CACHE_WAIT);
-    cache_wait(fixture->cache, want, waker_wake, &waker);
-    cache_change_refused(fixture->cache, other, error);
-    fixture_settle();
-    g_assert_error(waker.error, MAIL_ERROR, MAIL_ERROR_QUOTA);
-    g_clear_error(&waker.error);
-    g_assert_cmpuint(cache_lost_next(fixture->cache, 0)->id, ==, other);
-}
-
-/* What would be there if we had been killed just now. */
-static void go_back_to(Fixture *fixture, const char *copy)
-{
-    g_autofree char *dir = state_path(fixture, "");
-
-    fixture_close(fixture);
-    spawn("rm", "-r", dir);
-    spawn("cp", "-a", copy, dir);
-    fixture_open(fixture);
-}
-
-static char *copy_state(Fixture *fixture)
-{
-    g_autofree char *dir = state_path(fixture, "");
-    char *copy = g_build_filename(fixture->root, "copy", NULL);
-
-    spawn("cp", "-a", dir, copy);
-    return copy;
-}
-
-/* There is never a record without its data. */
-static void test_killed_when_done(Fixture *fixture, gconstpointer data)
-{
-    Boxes boxes = put_boxes(fixture, 3);
-    guint32 id = append(fixture, &boxes, "new.eml");
-    g_autofree char *copy = NULL;
-    g_autoptr(GBytes) bytes = NULL;
-
-    note_sent(fixture, id, 9, 3);
-    cache_change_done(fixture->cache, id, 3);
-    copy = copy_state(fixture);
-    go_back_to(fixture, copy);
-    if (cache_change(fixture->cache, id)) {
-        bytes = cache_change_data(fixture->cache, id, NULL);
-        g_assert_nonnull(bytes);
-    }
-    g_assert_null(cache_lost_next(fixture->cache, 0));
-}
-
-static void test_killed_when_refused(Fixture *fixture, gconstpointer data)
-{
-    Boxes boxes = put_boxes(fixture, 3);
-    guint32 id = append(fixture, &boxes, "new.eml");
-    g_autofree char *from = g_strdup_printf("data/%u", id),
-                    *to = g_strdup_printf("lost+found/%u", id), *old = state_path(fixture, from),
-                    *new = state_path(fixture, to);
-    g_autoptr(GBytes) bytes = NULL;
-
-    fixture_close(fixture);
-    g_assert_cmpint(rename(old, new), ==, 0);
-    fixture_open(fixture);
-    bytes = cache_change_data(fixture->cache, id, NULL);
-    g_assert_nonnull(bytes);
-    g_assert_null(cache_lost_next(fixture->cache, 0));
+    g_assert_true(cache_change(fixture->cache, after)->is_refused);
+    g_assert_cmpuint(shown_flags(fixture, boxes.generation, 2), ==,
+                     fixture_flags(2) | MAIL_FLAG_SEEN);
 }
 
 static void put_limits(Fixture *fixture, const Boxes *boxes, guint64 of_account, guint64 of_box)
@@ -759,41 +655,13 @@ static void test_replace(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(uid, ==, 4);
 }
 
-/* --- damage --- */
-
-static void overwrite(const char *path, gsize off)
-{
-    FILE *file = fopen(path, "r+");
-
-    g_assert_nonnull(file);
-    fseek(file, (long)off, SEEK_SET);
-    fwrite("garbage!", 1, 8, file);
-    fclose(file);
-}
-
-/* A journal that cannot be read is kept, and so is the data that it told of. */
-static void test_damaged(Fixture *fixture, gconstpointer data)
-{
-    Boxes boxes = put_boxes(fixture, 3);
-    g_autofree char *path = g_build_filename(fixture->options.state_dir, "imap.me@example.org.993",
-                                             "journal.sqlite", NULL);
-    guint32 id = append(fixture, &boxes, "new.eml");
-
-    fixture_close(fixture);
-    overwrite(path, 0);
-    fixture_open(fixture);
-    g_assert_cmpuint(cache_changes(fixture->cache)->length, ==, 0);
-    g_assert_cmpuint(cache_lost_next(fixture->cache, 0)->id, ==, id);
-    set_rights(fixture, &boxes);
-    g_assert_cmpuint(append(fixture, &boxes, "next.eml"), >, id);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     FIXTURE_TEST("/changes/flags", test_flags);
     FIXTURE_TEST("/changes/flags-are-refused", test_flags_are_refused);
     FIXTURE_TEST("/changes/late-flags", test_late_flags);
+    FIXTURE_TEST("/changes/settled-are-forgotten", test_settled_are_forgotten);
     FIXTURE_TEST("/changes/rights", test_rights);
     FIXTURE_TEST("/changes/rights-are-asked", test_rights_are_asked);
     FIXTURE_TEST("/changes/move", test_move);
@@ -804,17 +672,17 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/changes/survives", test_survives);
     FIXTURE_TEST("/changes/survives-the-index", test_survives_the_index);
     FIXTURE_TEST("/changes/mailbox-is-replaced", test_mailbox_is_replaced);
+    FIXTURE_TEST("/changes/target-is-replaced", test_target_is_replaced);
+    FIXTURE_TEST("/changes/target-is-swapped", test_target_is_swapped);
+    FIXTURE_TEST("/changes/left-before", test_left_before);
+    FIXTURE_TEST("/changes/target-was-replaced", test_target_was_replaced);
+    FIXTURE_TEST("/changes/target-is-unknown", test_target_is_unknown);
     FIXTURE_TEST("/changes/append", test_append);
     FIXTURE_TEST("/changes/append-date", test_append_date);
     FIXTURE_TEST("/changes/move-date", test_move_date);
-    FIXTURE_TEST("/changes/append-is-refused", test_append_is_refused);
-    FIXTURE_TEST("/changes/killed-when-done", test_killed_when_done);
-    FIXTURE_TEST("/changes/killed-when-refused", test_killed_when_refused);
-    FIXTURE_TEST("/changes/survives-the-numbers", test_survives_the_numbers);
-    FIXTURE_TEST("/changes/lost-and-found-is-closed", test_lost_and_found_is_closed);
     FIXTURE_TEST("/changes/copy-is-refused", test_copy_is_refused);
+    FIXTURE_TEST("/changes/flags-around-copy", test_flags_around_copy);
     FIXTURE_TEST("/changes/append-limit", test_append_limit);
     FIXTURE_TEST("/changes/replace", test_replace);
-    FIXTURE_TEST("/changes/damaged", test_damaged);
     return g_test_run();
 }

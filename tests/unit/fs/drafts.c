@@ -234,6 +234,24 @@ static void test_written_on(Mount *mount, gconstpointer data)
     g_assert_cmpuint(mount_getattr(mount, file.ino)->size, ==, strlen(SENT "More.\r\n"));
 }
 
+/* Where the mailbox is another one by then, whoever has the number there is not touched. */
+static void test_written_on_replaced(Mount *mount, gconstpointer data)
+{
+    FakeFile file = fakefile_new(mount, "INBOX", "new.eml");
+    guint64 stranger;
+
+    fakefile_write(&file, 0, LETTER);
+    g_assert_cmpint(fakefile_flush_done(&file), ==, 0);
+    fakefile_write(&file, strlen(LETTER), "More.\n");
+    fakebackend_replace(mount->backend, mount->inbox);
+    stranger = mount_ino(mount, "INBOX/u4.eml");
+    g_assert_cmpuint(mount_getattr(mount, stranger)->size, ==, strlen(SENT));
+    g_assert_cmpint(fakefile_flush(&file), ==, 0);
+    check_data(mount, SENT "More.\r\n");
+    g_assert_cmpuint(fakebackend_change(mount->backend, CACHE_CHANGE_APPEND)->uid, ==, 0);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+}
+
 /* What is on its way is whole. */
 static void test_written_meanwhile(Mount *mount, gconstpointer data)
 {
@@ -702,6 +720,7 @@ int main(int argc, char **argv)
     mount_test("/drafts/date-of-written-on", &for_disk, test_date_of_written_on);
     mount_test("/drafts/resize", &for_disk, test_resize);
     mount_test("/drafts/written-on", &for_disk, test_written_on);
+    mount_test("/drafts/written-on-replaced", &for_disk, test_written_on_replaced);
     mount_test("/drafts/written-meanwhile", &for_disk, test_written_meanwhile);
     mount_test("/drafts/closed-twice", &for_disk, test_closed_twice);
     mount_test("/drafts/fsync", NULL, test_fsync);

@@ -157,6 +157,21 @@ static void test_moved(Mount *mount, gconstpointer data)
     g_assert_cmpuint(mount_getattr(mount, ino)->size, ==, 1002);
 }
 
+/* Then there is another mailbox of that name, with the same numbers: what was moved is nowhere. */
+static void test_moved_to_replaced(Mount *mount, gconstpointer data)
+{
+    guint64 ino = mount_ino(mount, "INBOX/" U2 ".eml");
+
+    g_assert_cmpint(mount_rename(mount, "INBOX", U2 ".eml", "Archive", "plan.eml"), ==, 0);
+    fakebackend_do_all(mount->backend);
+    (void)mount_ino(mount, "Archive/plan.eml");
+    fakebackend_replace(mount->backend, fakebackend_box(mount->backend, "Archive"));
+    g_assert_cmpint(mount_unlink(mount, "Archive", "plan.eml"), ==, ENOENT);
+    g_assert_cmpint(mount_getattr_code(mount, ino), ==, ESTALE);
+    g_assert_cmpuint(fakebackend_n_changes(mount->backend), ==, 0);
+    (void)mount_ino(mount, "Archive/u1.eml");
+}
+
 static void test_move_with_other_flags(Mount *mount, gconstpointer data)
 {
     g_assert_cmpint(mount_rename(mount, "INBOX", U2 ".eml", "Archive", U2 "S.eml"), ==, 0);
@@ -425,6 +440,7 @@ int main(int argc, char **argv)
     mount_test("/rename/how", NULL, test_how);
     mount_test("/move/pending", NULL, test_move);
     mount_test("/move/done", NULL, test_moved);
+    mount_test("/move/replaced", NULL, test_moved_to_replaced);
     mount_test("/move/flags", NULL, test_move_with_other_flags);
     mount_test("/move/flags-after", NULL, test_flags_of_what_was_moved);
     mount_test("/move/refused", NULL, test_refused_move);
