@@ -29,6 +29,7 @@ from rawimap import quote, uid_set
 
 BOXES = ["INBOX", "Archive", "Work", "Work/2024"]
 FLAGS = {"F": "\\Flagged", "R": "\\Answered", "S": "\\Seen"}
+SHOWN = FLAGS | {"T": "\\Deleted"}  # for a moment, as long as another removes it
 CROWD = 60  # about so many messages
 CHECK_EVERY = 100  # rounds
 QUIET = 20  # seconds until all see the same
@@ -155,7 +156,7 @@ class Mounted:
     def look(self) -> State:
         """By the names in fresh listings, and the messages themselves."""
         return {where: What(self._number(self.mount / where.box / name),
-                            frozenset(FLAGS[letter] for letter in letters_of(name)))
+                            frozenset(SHOWN[letter] for letter in letters_of(name)))
                 for where, name in self.messages()}
 
     def _number(self, path: Path) -> int:
