@@ -123,12 +123,16 @@ static int socket_error(int fd)
     return errnum;
 }
 
+/* A server may be silent for minutes: the kernel asks its host whether the link is there. */
 static void socket_tune(int fd)
 {
-    const int on = 1;
+    const int on = 1, idle_s = 120, interval_s = 20, n_unanswered = 3;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &n_unanswered, sizeof n_unanswered);
 }
 
 static gboolean on_attempt(gint fd, GIOCondition condition, gpointer data)

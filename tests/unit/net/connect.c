@@ -179,6 +179,8 @@ static void test_socket_options(void)
     g_assert_cmpint(fcntl(outcome.fd, F_GETFD) & FD_CLOEXEC, !=, 0);
     g_assert_cmpint(socket_option(outcome.fd, IPPROTO_TCP, TCP_NODELAY), !=, 0);
     g_assert_cmpint(socket_option(outcome.fd, SOL_SOCKET, SO_KEEPALIVE), !=, 0);
+    g_assert_cmpint(socket_option(outcome.fd, IPPROTO_TCP, TCP_KEEPIDLE), <=, 120);
+    g_assert_cmpint(socket_option(outcome.fd, IPPROTO_TCP, TCP_KEEPCNT), <=, 3);
     outcome_clear(&outcome);
 }
 
