@@ -51,6 +51,7 @@ typedef struct {
     GArray *unknown; /* guint32: done, and where is not told */
     GArray *sources; /* ImapSource: done, and what is replaced is to be removed */
     guint renew_source;
+    gint64 heard_us; /* the server, when last looked at */
 } Append;
 
 /* A command with some of the batch. */
@@ -400,10 +401,16 @@ static void drop_settled(ImapWorker *worker)
             g_ptr_array_remove_index(batch, i);
 }
 
+/* Who waits is let go when the server says nothing, and takes nothing, for too long. */
 static gboolean on_renew(gpointer data)
 {
-    /* Where the server takes nothing for long, the session ends. */
-    imap_changes_renew(data);
+    ImapWorker *worker = data;
+    Append *append = append_of(worker);
+    gint64 heard_us = imap_session_heard_us(worker->session);
+
+    if (heard_us > append->heard_us)
+        imap_changes_renew(worker);
+    append->heard_us = heard_us;
     return G_SOURCE_CONTINUE;
 }
 
@@ -434,15 +441,33 @@ static void on_noted(ImapWorker *worker, const GError *error)
         send_batch(worker);
 }
 
+static GArray *dup_batch_ids(const ImapWorker *worker)
+{
+    GArray *ids = g_array_new(FALSE, FALSE, sizeof(guint32));
+
+    for (guint i = 0; i < append_of(worker)->batch->len; i++)
+        g_array_append_val(ids, upload_at(worker, i)->id);
+    return ids;
+}
+
 static void note_batch(ImapWorker *worker, guint32 uidvalidity, guint32 uidnext)
 {
-    Append *append = append_of(worker);
-    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(guint32));
+    g_autoptr(GArray) ids = dup_batch_ids(worker);
 
-    for (guint i = 0; i < append->batch->len; i++)
-        g_array_append_val(ids, upload_at(worker, i)->id);
-    append->uidvalidity = uidvalidity;
+    append_of(worker)->uidvalidity = uidvalidity;
+    imap_changes_were_answered(worker, append_of(worker)->target);
     imap_task_note(worker, ids, uidvalidity, uidnext, on_noted);
+}
+
+/* The others are not refused with those that were to be sent now, unless none can be. */
+static void put_off(ImapWorker *worker, const GError *error)
+{
+    const Append *append = append_of(worker);
+    g_autoptr(GArray) batch = dup_batch_ids(worker);
+
+    imap_task_put_off(worker, append->target,
+                      imap_task_is_final(worker, error) ? append->task.ids : batch, error);
+    end(worker);
 }
 
 /* Some servers tell no UIDNEXT, or refuse STATUS of the mailbox that was entered: what was told of
@@ -462,8 +487,7 @@ static void on_status(ImapWorker *worker, const ImapStatus *status, const GError
     } else if (!error) {
         note_batch(worker, status->uidvalidity, next);
     } else {
-        imap_task_refuse(worker, error);
-        end(worker);
+        put_off(worker, error);
     }
 }
 
@@ -550,7 +574,7 @@ static void next_batch(ImapWorker *worker)
 
     if (!target || !target->wire) {
         error = g_error_new(MAIL_ERROR, MAIL_ERROR_NOT_FOUND, "there is no such mailbox");
-        imap_task_refuse(worker, error);
+        imap_task_refuse(worker, append_of(worker)->task.ids, error);
         end(worker);
         return;
     }

@@ -523,8 +523,7 @@ ImapBackend *imap_backend_new(Cache *cache, const ImapOptions *options)
     backend->max_others = OTHERS_MAX;
     backend->bodies = g_ptr_array_new();
     backend->dead = g_ptr_array_new_with_free_func(free_worker);
-    backend->account = (ImapAccount){cache, &backend->options, imap_marks_new(),
-                                     imap_suspects_new(), g_hash_table_new(NULL, NULL)};
+    imap_account_init(&backend->account, cache, &backend->options);
     cache_set_backend(cache, &vtable, backend);
     backend->tick_source = g_timeout_add_seconds(TICK_S, on_tick, backend);
     connect_lister(backend);
@@ -542,9 +541,7 @@ void imap_backend_free(ImapBackend *backend)
     imap_worker_free(backend->lister);
     g_ptr_array_unref(backend->bodies);
     g_ptr_array_unref(backend->dead);
-    imap_marks_free(backend->account.lengths);
-    imap_suspects_free(backend->account.suspects);
-    g_hash_table_unref(backend->account.setbacks);
+    imap_account_clear(&backend->account);
     g_clear_handle_id(&backend->dispatch_source, g_source_remove);
     g_clear_handle_id(&backend->retry_source, g_source_remove);
     g_clear_handle_id(&backend->body_retry_source, g_source_remove);

@@ -14,10 +14,13 @@
 #define APPENDS_ALONE    100 /* where listings must wait for them */
 #define GATHER_MS        100
 #define GATHER_SLOWLY_MS 1600 /* while changes keep coming and nobody waits for them */
-#define ASKED_MAX        5
 #define SETBACKS_MAX     5
 #define SET_BACK_MS      1000
 #define TURN_MS          1000 /* of listings, between two batches */
+/* Locks, overload and restarts are over by then. */
+#define UNTOLD_US ((gint64)600 * G_USEC_PER_SEC)
+/* More than is waited between two questions: then it is another row. */
+#define ROW_US ((gint64)120 * G_USEC_PER_SEC)
 
 struct ImapChanges {
     ImapWorker *worker;
@@ -36,43 +39,61 @@ struct ImapChanges {
     guint32 idle_newest; /* with this one last, and so many, none could be done */
     guint idle_len;
     ImapPatience patience;
-    GHashTable *unanswered; /* by mailbox: how often the server would not tell, in a row */
 };
 
 /* --- setbacks --- */
 
+/* Messages are looked for; whether a mailbox was changed can be seen when it is done. */
+static gboolean was_sent(const CacheChange *change)
+{
+    return change->sent_uidnext != 0 && change->kind < CACHE_CHANGE_CREATE;
+}
+
+static guint count_of(GHashTable *table, guint32 id)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(table, GUINT_TO_POINTER(id)));
+}
+
+static void count_one(GHashTable *table, guint32 id)
+{
+    g_hash_table_insert(table, GUINT_TO_POINTER(id), GUINT_TO_POINTER(count_of(table, id) + 1));
+}
+
 static guint n_setbacks(const ImapWorker *worker, guint32 id)
 {
-    return GPOINTER_TO_UINT(g_hash_table_lookup(worker->account->setbacks, GUINT_TO_POINTER(id)));
+    return count_of(worker->account->setbacks, id);
 }
 
-/* Returns how many there are now. */
-static guint count_one(GHashTable *table, guint32 id)
+static guint n_lost_looks(const ImapWorker *worker, const CacheChange *change)
 {
-    guint n = GPOINTER_TO_UINT(g_hash_table_lookup(table, GUINT_TO_POINTER(id))) + 1;
-
-    g_hash_table_insert(table, GUINT_TO_POINTER(id), GUINT_TO_POINTER(n));
-    return n;
+    return was_sent(change) ? count_of(worker->account->lost_looks, change->id) : 0;
 }
 
-gboolean imap_changes_set_back(const ImapWorker *worker, guint32 id)
+/* Whether the connection was lost each time that it was to be sent, or looked for. */
+static gboolean is_in_vain(const ImapWorker *worker, const CacheChange *change)
 {
-    return count_one(worker->account->setbacks, id) < SETBACKS_MAX;
+    return (was_sent(change) ? n_lost_looks(worker, change) : n_setbacks(worker, change->id)) >=
+           SETBACKS_MAX;
 }
 
-gboolean imap_changes_may_ask_again(ImapWorker *worker, guint32 box)
+gboolean imap_changes_may_ask_again(const ImapWorker *worker, guint32 box)
 {
-    GHashTable *unanswered = worker->changes->unanswered;
+    GHashTable *untold = worker->account->untold;
+    ImapRow *row = g_hash_table_lookup(untold, GUINT_TO_POINTER(box));
+    gint64 now = g_get_monotonic_time();
 
-    if (count_one(unanswered, box) < ASKED_MAX)
-        return TRUE;
-    g_hash_table_remove(unanswered, GUINT_TO_POINTER(box));
-    return FALSE;
+    if (!row || now - row->last_us > ROW_US) {
+        row = g_new(ImapRow, 1);
+        row->first_us = now;
+        g_hash_table_insert(untold, GUINT_TO_POINTER(box), row);
+    }
+    row->last_us = now;
+    return now - row->first_us < UNTOLD_US;
 }
 
-void imap_changes_were_answered(ImapWorker *worker, guint32 box)
+void imap_changes_were_answered(const ImapWorker *worker, guint32 box)
 {
-    g_hash_table_remove(worker->changes->unanswered, GUINT_TO_POINTER(box));
+    g_hash_table_remove(worker->account->untold, GUINT_TO_POINTER(box));
 }
 
 static gboolean on_held_enough(gpointer data);
@@ -85,12 +106,13 @@ static void hold_set_back(struct ImapChanges *changes)
 
     for (GList *link = cache_changes(imap_worker_cache(changes->worker))->head; link;
          link = link->next) {
-        guint32 id = ((const CacheChange *)link->data)->id;
-        guint n = n_setbacks(changes->worker, id);
+        const CacheChange *change = link->data;
+        guint n = n_setbacks(changes->worker, change->id);
 
+        n = MAX(n, n_lost_looks(changes->worker, change));
         if (!n || n >= SETBACKS_MAX)
             continue;
-        g_hash_table_add(changes->held, GUINT_TO_POINTER(id));
+        g_hash_table_add(changes->held, GUINT_TO_POINTER(change->id));
         most = MAX(most, n);
     }
     if (most)
@@ -110,7 +132,6 @@ static struct ImapChanges *changes_of(ImapWorker *worker)
     changes->worker = worker;
     changes->ids = g_array_new(FALSE, FALSE, sizeof(guint32));
     changes->held = g_hash_table_new(NULL, NULL);
-    changes->unanswered = g_hash_table_new(NULL, NULL);
     changes->gather_ms = GATHER_MS;
     changes->since_us = worker->does_lists ? 0 : worker->born_us;
     hold_set_back(changes);
@@ -126,7 +147,6 @@ void imap_changes_free(struct ImapChanges *changes)
     g_clear_handle_id(&changes->turn_source, g_source_remove);
     g_array_unref(changes->ids);
     g_hash_table_unref(changes->held);
-    g_hash_table_unref(changes->unanswered);
     g_free(changes);
 }
 
@@ -159,12 +179,6 @@ static gboolean is_of_message(const CacheChange *change)
 static gboolean is_of_box(const CacheChange *change)
 {
     return change->kind >= CACHE_CHANGE_CREATE;
-}
-
-/* Messages are looked for; whether a mailbox was changed can be seen when it is done. */
-static gboolean was_sent(const CacheChange *change)
-{
-    return change->sent_uidnext != 0 && !is_of_box(change);
 }
 
 /* Those that were passed over: what comes after them and depends on them is, too. */
@@ -474,28 +488,33 @@ static void hold_unsettled(struct ImapChanges *changes)
             g_timeout_add(imap_patience_wait_ms(&changes->patience), on_held_enough, changes);
 }
 
-/* What was lost with the connection; to look for it again does no harm. */
+/* What was lost with the connection. */
 static void set_back_unsettled(const struct ImapChanges *changes)
 {
-    Cache *cache = imap_worker_cache(changes->worker);
+    const ImapAccount *account = changes->worker->account;
 
-    for (guint i = 0; !changes->is_looking && i < changes->ids->len; i++) {
+    for (guint i = 0; i < changes->ids->len; i++) {
         guint32 id = g_array_index(changes->ids, guint32, i);
-        const CacheChange *change = cache_change(cache, id);
+        const CacheChange *change = cache_change(account->cache, id);
 
         if (change && !change->is_done)
-            imap_changes_set_back(changes->worker, id);
+            count_one(changes->is_looking ? account->lost_looks : account->setbacks, id);
     }
 }
 
 static void forget_settled(const struct ImapChanges *changes)
 {
+    const ImapAccount *account = changes->worker->account;
+
     for (guint i = 0; i < changes->ids->len; i++) {
         guint32 id = g_array_index(changes->ids, guint32, i);
-        const CacheChange *change = cache_change(imap_worker_cache(changes->worker), id);
+        const CacheChange *change = cache_change(account->cache, id);
+        gboolean is_settled = !change || change->is_done;
 
-        if (!change || change->is_done)
-            g_hash_table_remove(changes->worker->account->setbacks, GUINT_TO_POINTER(id));
+        if (is_settled)
+            g_hash_table_remove(account->setbacks, GUINT_TO_POINTER(id));
+        if (is_settled || !was_sent(change))
+            g_hash_table_remove(account->lost_looks, GUINT_TO_POINTER(id));
     }
 }
 
@@ -561,7 +580,7 @@ static void start(struct ImapChanges *changes, const CacheChange *first)
         imap_append_start(worker, ids, on_done);
 }
 
-/* What was looked for, and is not there, after all these times. */
+/* After all these times: what was looked for, and is not there, or could not be looked for. */
 static void refuse_chosen(struct ImapChanges *changes)
 {
     ImapWorker *worker = changes->worker;
@@ -630,7 +649,7 @@ void imap_dispatch_changes(ImapWorker *worker)
         return;
     }
     first = choose(changes, BATCH_MAX);
-    if (first && is_set_back(worker, first) && n_setbacks(worker, first->id) >= SETBACKS_MAX)
+    if (first && is_in_vain(worker, first))
         refuse_chosen(changes);
     else if (first)
         start(changes, first);

@@ -21,14 +21,11 @@ gboolean imap_changes_are_wanted(Cache *cache);
 /* Whether something is under way, or will be as soon as nothing else is. */
 gboolean imap_changes_are_due(ImapWorker *worker);
 gboolean imap_changes_are_under_way(const ImapWorker *worker);
-/* What went wrong may be for the change @id: it is tried again after others, and with fewer of
- * them. FALSE when that was too often. */
-gboolean imap_changes_set_back(const ImapWorker *worker, guint32 id);
-/* The server would not tell what must be known before messages of @box are changed: they may be put
- * back, to be tried again later.  FALSE when that was too often in a row. */
-gboolean imap_changes_may_ask_again(ImapWorker *worker, guint32 box);
-/* It told. */
-void imap_changes_were_answered(ImapWorker *worker, guint32 box);
+/* The server would not tell, or do, what changes that concern @box need first: they may be put
+ * back, to be tried again later.  FALSE when it has been so for minutes. */
+gboolean imap_changes_may_ask_again(const ImapWorker *worker, guint32 box);
+/* It did. */
+void imap_changes_were_answered(const ImapWorker *worker, guint32 box);
 /* The server does something about changes: who waits for them, or for a turn, waits on. */
 void imap_changes_renew(const ImapWorker *worker);
 /* Accepts NULL. */

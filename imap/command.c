@@ -117,6 +117,14 @@ const char *imap_command_name(const ImapCommand *self)
     return self->name;
 }
 
+gboolean imap_command_may_take_long(const ImapCommand *self)
+{
+    static const char *const names[] = {"APPEND",    "UID REPLACE", "UID COPY", "UID MOVE",
+                                        "UID STORE", "UID EXPUNGE", NULL};
+
+    return g_strv_contains(names, self->name);
+}
+
 void imap_command_add(ImapCommand *self, const char *text)
 {
     g_return_if_fail(!self->is_finished);

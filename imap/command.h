@@ -23,6 +23,8 @@ void imap_command_free(ImapCommand *command);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapCommand, imap_command_free)
 
 const char *imap_command_name(const ImapCommand *command);
+/* Whether it changes messages: servers may be at that for minutes before they say a word. */
+gboolean imap_command_may_take_long(const ImapCommand *command);
 
 /* A blank and @text as it stands: ours, never a server's or user's. */
 void imap_command_add(ImapCommand *command, const char *text);

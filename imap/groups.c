@@ -91,7 +91,7 @@ static SetText text_with(const SetText *text, guint32 uid)
     return (SetText){text_len(text) + 1, uid, uid};
 }
 
-GPtrArray *imap_group_cut(const GArray *group, gsize len_max)
+GPtrArray *imap_group_cut(const GArray *group, guint max, gsize len_max)
 {
     GPtrArray *pieces = groups_new();
     GArray *piece = NULL;
@@ -103,7 +103,7 @@ GPtrArray *imap_group_cut(const GArray *group, gsize len_max)
 
         if (piece)
             more = text_with(&text, uid);
-        if (!piece || text_len(&more) > len_max) {
+        if (!piece || piece->len >= max || text_len(&more) > len_max) {
             piece = add_group(pieces);
             more = (SetText){0, uid, uid};
         }

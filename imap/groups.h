@@ -16,8 +16,9 @@ typedef struct {
 /* @changes by what is done, to one target: GArrays of ImapMessageChange, each in ascending UID; of
  * one message there is only one change.  New. */
 GPtrArray *imap_groups_new(const GArray *changes);
-/* @group in pieces whose UIDs take at most @len_max octets as a set, but one UID at least.  New. */
-GPtrArray *imap_group_cut(const GArray *group, gsize len_max);
+/* @group in pieces of at most @max, whose UIDs take at most @len_max octets as a set, but one UID
+ * at least.  New. */
+GPtrArray *imap_group_cut(const GArray *group, guint max, gsize len_max);
 /* In two halves; @group has more than one.  New. */
 GPtrArray *imap_group_halve(const GArray *group);
 MailSet *imap_group_dup_uids(const GArray *group);

@@ -151,7 +151,7 @@ static void give_up(ImapWorker *worker, const GError *error)
             cache_change_done(imap_worker_cache(worker), id, 0);
     }
     if (error)
-        imap_task_put_off(worker, error);
+        imap_task_put_off(worker, look->target, look->task.ids, error);
     imap_task_end(worker);
 }
 
@@ -175,10 +175,12 @@ static gboolean fetched(ImapJob *job, const ImapItems *items)
 
 static void on_fetched(ImapWorker *worker, const GError *error)
 {
-    if (error && !imap_task_is_final(worker, error))
+    if (error && !imap_task_is_final(worker, error)) {
         give_up(worker, error);
-    else
-        conclude(worker);
+        return;
+    }
+    imap_changes_were_answered(worker, look_of(worker)->target);
+    conclude(worker);
 }
 
 static gboolean make_print(ImapWorker *worker, const CacheChange *change, ImapPrint *ret_print)

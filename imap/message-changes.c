@@ -5,7 +5,8 @@
 
 #include "imap/batch.h"
 
-#define IN_VAIN_MAX 64 /* so many refusals in a row, and halving ends */
+#define IN_VAIN_MAX  64   /* so many refusals in a row, and halving ends */
+#define TRANSFER_MAX 1000 /* copied by one command: each answer shows that the server goes on */
 
 /* --- life --- */
 
@@ -287,10 +288,12 @@ static gsize set_len_max(const ImapBatch *batch, const GArray *group)
 static void send_group(ImapBatch *batch, GArray *group)
 {
     gsize len_max = set_len_max(batch, group);
+    guint max =
+        is_transfer(&g_array_index(group, ImapMessageChange, 0)) ? TRANSFER_MAX : group->len;
     g_autoptr(GPtrArray) pieces = NULL;
 
     drop_settled(batch, group);
-    pieces = imap_group_cut(group, len_max);
+    pieces = imap_group_cut(group, max, len_max);
     for (guint i = 0; i < pieces->len; i++)
         send_unit(unit_new(batch, pieces->pdata[i]));
 }
@@ -335,6 +338,7 @@ static void start_group(ImapBatch *batch, GArray *group)
 {
     const ImapMessageChange *first = &g_array_index(group, ImapMessageChange, 0);
     const ImapTarget *target = is_transfer(first) ? imap_batch_target(batch, first->target) : NULL;
+    g_autoptr(GArray) ids = imap_group_dup_ids(group);
     g_autoptr(GError) read_only = NULL;
 
     if (is_refused_here(batch, first)) {
@@ -343,9 +347,10 @@ static void start_group(ImapBatch *batch, GArray *group)
     } else if (!target) {
         send_group(batch, group);
     } else if (!target->error) {
+        imap_changes_were_answered(batch->task.worker, target->box);
         g_ptr_array_add(batch->unnoted, g_array_ref(group));
-    } else if (!imap_task_must_wait(batch->task.worker, target->error)) {
-        refuse(batch, group, target->error);
+    } else {
+        imap_task_put_off(batch->task.worker, target->box, ids, target->error);
     }
 }
 
@@ -405,24 +410,13 @@ static void doubt(ImapBatch *batch)
     cache_box_is_fresh(cache_of(batch), batch->box, G_MAXINT64, &want, NULL);
 }
 
-/* Whether why nothing is sent may be over soon. */
-static gboolean may_pass(ImapBatch *batch)
-{
-    ImapWorker *worker = batch->task.worker;
-
-    return imap_task_must_wait(worker, batch->error) ||
-           (!imap_task_is_final(worker, batch->error) &&
-            imap_changes_may_ask_again(worker, batch->box));
-}
-
 /* All that was asked was answered. */
 static void conclude(ImapBatch *batch)
 {
     ImapWorker *worker = batch->task.worker;
 
     if (batch->error) {
-        if (!may_pass(batch))
-            imap_task_refuse(worker, batch->error);
+        imap_task_put_off(worker, batch->box, batch->task.ids, batch->error);
         imap_task_end(worker);
         return;
     }

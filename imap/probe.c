@@ -144,19 +144,22 @@ static gboolean is_destructive(const ImapMessageChange *change)
            change->add & MAIL_FLAG_DELETED;
 }
 
-static GArray *dup_destructive(const ImapBatch *batch)
+/* Those that could do the most harm. */
+static GArray *dup_grave(const ImapBatch *batch)
 {
     GArray *changes = g_array_new(FALSE, FALSE, sizeof(ImapMessageChange));
 
     for (guint i = 0; i < batch->changes->len; i++)
         if (is_destructive(change_at(batch, i)))
             g_array_append_val(changes, *change_at(batch, i));
+    if (!changes->len)
+        g_array_append_vals(changes, batch->changes->data, batch->changes->len);
     return changes;
 }
 
 static void choose_probed(ImapBatch *batch)
 {
-    g_autoptr(GArray) changes = dup_destructive(batch);
+    g_autoptr(GArray) changes = dup_grave(batch);
     guint n = changes->len <= PROBED_ALL_MAX ? changes->len : PROBED;
 
     for (guint i = 0; i < n; i++) {

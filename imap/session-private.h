@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/session-private.h - what imap/session.c and imap/login.c share. */
+/* imap/session-private.h - what imap/session.c, imap/deadlines.c and imap/login.c share. */
 #pragma once
 
 #include "imap/session.h"
@@ -59,10 +59,20 @@ void imap_session_forget_capabilities(ImapSession *session);
 void imap_session_become_ready(ImapSession *session);
 /* Bytes that answer a "+". */
 void imap_session_write_line(ImapSession *session, const char *line);
+/* Whether all of it was written. */
+gboolean imap_flight_is_whole(const ImapFlight *flight);
 
 /* As imap_error_new(), but silent where the server repeats the password. */
 GError *imap_session_explain(const ImapSession *session, const ImapResponse *response,
                              const char *doing);
+
+/* --- deadlines.c --- */
+
+/* The server is alive. */
+void imap_session_note_life(ImapSession *session);
+/* To be called now and then: looks whether the server is, and gives it up when it is not for too
+ * long. */
+void imap_session_check_deadlines(ImapSession *session);
 
 /* --- login.c --- */
 

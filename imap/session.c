@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* imap/session.c - one connection: commands out, responses in, deadlines. */
+/* imap/session.c - one connection: commands out, responses in. */
 #include <string.h>
 
 #include "imap/errors.h"
 #include "imap/session-private.h"
 
 #define WATCH_MS         500
-#define STALLED_US       ((gint64)3 * G_USEC_PER_SEC)
-#define ANSWER_MIN_US    ((gint64)600 * G_USEC_PER_SEC) /* even if it trickles */
 #define CAPABILITIES_MAX 1000
 #define ALERTS_MAX       10 /* shown of one connection */
 /* The stream gets a chunk when it holds less than one. */
@@ -204,7 +202,12 @@ gboolean imap_session_is_closed(const ImapSession *session)
     return session->is_closed;
 }
 
-static gboolean is_whole(const ImapFlight *flight)
+gint64 imap_session_heard_us(const ImapSession *session)
+{
+    return session->heard_us;
+}
+
+gboolean imap_flight_is_whole(const ImapFlight *flight)
 {
     return flight->next_piece == imap_command_n_pieces(flight->command);
 }
@@ -278,7 +281,7 @@ static gboolean is_free_to_send(ImapSession *session)
 {
     const ImapFlight *last = g_queue_peek_tail(&session->in_flight);
 
-    return session->stream && (!last || (!last->is_alone && is_whole(last)));
+    return session->stream && (!last || (!last->is_alone && imap_flight_is_whole(last)));
 }
 
 static void send_more(ImapSession *session)
@@ -396,7 +399,7 @@ static void on_tagged(ImapSession *session, const ImapResponse *response)
         imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an answer that is no OK, NO or BAD");
         return;
     }
-    if (!error && !is_whole(flight)) {
+    if (!error && !imap_flight_is_whole(flight)) {
         imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an OK to half a command");
         return;
     }
@@ -409,10 +412,10 @@ static void on_continuation(ImapSession *session, const ImapResponse *response)
 {
     ImapFlight *flight = g_queue_peek_tail(&session->in_flight);
 
-    if (flight && !is_whole(flight) && !is_owed(flight)) {
+    if (flight && !imap_flight_is_whole(flight) && !is_owed(flight)) {
         allow(session, flight);
         send_more(session);
-    } else if (flight && is_whole(flight) && flight->on_continue) {
+    } else if (flight && imap_flight_is_whole(flight) && flight->on_continue) {
         flight->on_continue(session, response->text);
     } else {
         imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "a \"+\" that nothing asked for");
@@ -499,22 +502,13 @@ static gboolean stops_reading(const ImapSession *session)
     return session->is_freed || session->is_closed || session->is_deflating;
 }
 
-static void note_life(ImapSession *session)
-{
-    session->heard_us = g_get_monotonic_time();
-    if (!session->is_stalled)
-        return;
-    session->is_stalled = FALSE;
-    session->events->stalled(session, FALSE, session->owner);
-}
-
 static void on_received(NetStream *stream, const guint8 *bytes, gsize len, gpointer data)
 {
     ImapSession *session = data;
     gsize used = 0;
 
     enter(session);
-    note_life(session);
+    imap_session_note_life(session);
     session->is_deflating = FALSE;
     while (!stops_reading(session) && len) {
         const ImapResponse *response;
@@ -577,54 +571,12 @@ static void on_sent(NetStream *stream, gpointer data)
 
 static const NetStreamEvents stream_events = {on_ready, on_received, on_closed, on_sent};
 
-/* What the session waits for from the server: anything after the connect, until it is ready; then
- * the answers to commands. */
-static gboolean is_waiting(const ImapSession *session)
-{
-    return session->heard_us && (!session->is_ready || session->in_flight.length);
-}
-
-static void check_deadlines(ImapSession *session)
-{
-    gint64 now = g_get_monotonic_time(), silent_us = now - session->heard_us;
-    gint64 timeout_us = (gint64)session->options->timeout_s * G_USEC_PER_SEC;
-    gint64 answer_us = MAX(ANSWER_MIN_US, timeout_us);
-
-    if (silent_us > timeout_us) {
-        imap_session_fail_with(session, MAIL_ERROR_TIMEOUT, "no answer for %u seconds",
-                               session->options->timeout_s);
-    } else if (session->in_flight.length && now - session->came_on_us > answer_us) {
-        imap_session_fail_with(session, MAIL_ERROR_TIMEOUT, "words, but no answer for %u seconds",
-                               (guint)(answer_us / G_USEC_PER_SEC));
-    } else if (silent_us > MIN(STALLED_US, timeout_us / 2) && !session->is_stalled &&
-               session->is_ready) {
-        session->is_stalled = TRUE;
-        session->events->stalled(session, TRUE, session->owner);
-    }
-}
-
-/* Not what the socket takes counts: that may be megabytes, which leave it slowly. */
-static void watch_upload(ImapSession *session)
-{
-    guint64 n_delivered;
-
-    session->is_uploading = net_stream_undelivered(session->stream, &n_delivered) > 0;
-    if (n_delivered <= session->n_delivered)
-        return;
-    session->n_delivered = n_delivered;
-    session->came_on_us = g_get_monotonic_time();
-    note_life(session);
-}
-
 static gboolean on_watch(gpointer data)
 {
     ImapSession *session = data;
 
     enter(session);
-    if (session->is_uploading)
-        watch_upload(session);
-    if (!session->is_freed && !session->is_closed && is_waiting(session))
-        check_deadlines(session);
+    imap_session_check_deadlines(session);
     leave(session);
     /* Where the session ended, the source went with it. */
     return G_SOURCE_CONTINUE;

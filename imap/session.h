@@ -48,6 +48,8 @@ gboolean imap_session_is_ready(const ImapSession *session);
 /* Whether the server said anything at all. */
 gboolean imap_session_is_greeted(const ImapSession *session);
 gboolean imap_session_is_closed(const ImapSession *session);
+/* When the server last said something, or took some of an upload; monotonic. */
+gint64 imap_session_heard_us(const ImapSession *session);
 /* Whether the server has @capability (upper case) now, in this state. */
 gboolean imap_session_has(const ImapSession *session, const char *capability);
 /* Whether "* ENABLED" told so. */

@@ -56,15 +56,23 @@ static void done(ImapWorker *worker, const ImapSource *source)
     cache_change_done(imap_worker_cache(worker), source->id, source->new_uid);
 }
 
+static void put_off(ImapWorker *worker, const GError *error)
+{
+    const Sources *sources = sources_of(worker);
+
+    imap_task_put_off(worker, sources->box, sources->task.ids, error);
+    imap_task_end(worker);
+}
+
 static void on_removed(ImapWorker *worker, const GError *error)
 {
     Sources *sources = sources_of(worker);
 
     if (error && !imap_task_is_final(worker, error)) {
-        imap_task_put_off(worker, error);
-        imap_task_end(worker);
+        put_off(worker, error);
         return;
     }
+    imap_changes_were_answered(worker, sources->box);
     /* What cannot be removed stays; that it has come is true all the same. */
     for (guint i = 0; i < sources->portion->len; i++) {
         const ImapSource *source = &g_array_index(sources->portion, ImapSource, i);
@@ -87,6 +95,15 @@ static void settle_present(ImapWorker *worker, const ImapSource *source, guint32
         g_array_append_val(sources->unsent, source->id);
 }
 
+/* Whether it only counts as a stranger because the cache does not know its message. */
+static gboolean is_unknown(const ImapWorker *worker, const CacheChange *change)
+{
+    CacheMessage message;
+
+    return worker->is_in_box &&
+           !cache_get_message(imap_worker_cache(worker), change->generation, change->uid, &message);
+}
+
 static void settle_portion(ImapWorker *worker, const MailSet *same, const MailSet *strangers)
 {
     const GArray *portion = sources_of(worker)->portion;
@@ -94,13 +111,16 @@ static void settle_portion(ImapWorker *worker, const MailSet *same, const MailSe
     for (guint i = 0; i < portion->len; i++) {
         const ImapSource *source = &g_array_index(portion, ImapSource, i);
         const CacheChange *change = cache_change(imap_worker_cache(worker), source->id);
+        gboolean is_stranger;
 
         if (!change || change->is_done)
             continue;
-        if (mail_set_contains(same, change->uid))
+        is_stranger = mail_set_contains(strangers, change->uid);
+        if (mail_set_contains(same, change->uid) ||
+            (is_stranger && !source->has_come && is_unknown(worker, change)))
             settle_present(worker, source, change->uid);
         /* One that has not come is looked for again when the mailbox was compared. */
-        else if (source->has_come || !mail_set_contains(strangers, change->uid))
+        else if (source->has_come || !is_stranger)
             done(worker, source);
     }
 }
@@ -127,8 +147,7 @@ static void on_confirmed(ImapWorker *worker, const MailSet *same, const MailSet 
 
     if (error && !imap_task_is_final(worker, error) &&
         !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_GONE)) {
-        imap_task_put_off(worker, error);
-        imap_task_end(worker);
+        put_off(worker, error);
         return;
     }
     if (error)
@@ -138,7 +157,7 @@ static void on_confirmed(ImapWorker *worker, const MailSet *same, const MailSet 
     if (sources->removed->len)
         imap_remove(worker, sources->box, sources->removed, on_removed);
     else
-        next(worker);
+        on_removed(worker, NULL);
 }
 
 /* Takes the first ones that are of one mailbox; returns their UIDs. */

@@ -65,27 +65,17 @@ gboolean imap_task_is_final(const ImapWorker *worker, const GError *error)
             g_error_matches(error, MAIL_ERROR, MAIL_ERROR_READ_ONLY));
 }
 
-void imap_task_put_off(ImapWorker *worker, const GError *error)
+void imap_task_refuse(ImapWorker *worker, const GArray *ids, const GError *error)
 {
-    const GArray *ids = worker->task->ids;
-
-    if (imap_task_must_wait(worker, error))
-        return;
-    for (guint i = 0; i < ids->len; i++) {
-        guint32 id = g_array_index(ids, guint32, i);
-        const CacheChange *change = cache_change(imap_worker_cache(worker), id);
-
-        if (change && !change->is_done && !imap_changes_set_back(worker, id))
-            cache_change_refused(imap_worker_cache(worker), id, error);
-    }
-}
-
-void imap_task_refuse(ImapWorker *worker, const GError *error)
-{
-    const GArray *ids = worker->task->ids;
-
     for (guint i = 0; i < ids->len; i++)
         cache_change_refused(imap_worker_cache(worker), g_array_index(ids, guint32, i), error);
+}
+
+void imap_task_put_off(ImapWorker *worker, guint32 box, const GArray *ids, const GError *error)
+{
+    if (!imap_task_must_wait(worker, error) &&
+        (imap_task_is_final(worker, error) || !imap_changes_may_ask_again(worker, box)))
+        imap_task_refuse(worker, ids, error);
 }
 
 /* --- noting --- */

@@ -33,11 +33,11 @@ gboolean imap_task_must_wait(const ImapWorker *worker, const GError *error);
 /* Whether it says that what was asked about a mailbox cannot be learned, now or later; after
  * another error nothing is known, and it is asked again. */
 gboolean imap_task_is_final(const ImapWorker *worker, const GError *error);
-/* After such an error: counts it as a setback, and refuses what had too many; the rest goes back.
- */
-void imap_task_put_off(ImapWorker *worker, const GError *error);
-/* Refuses all of its changes that are not settled. */
-void imap_task_refuse(ImapWorker *worker, const GError *error);
+/* Refuses those of the changes @ids that are not settled. */
+void imap_task_refuse(ImapWorker *worker, const GArray *ids, const GError *error);
+/* After an error in what must be known or done of @box before @ids are: refuses them if it is
+ * final, or has lasted for minutes; else they go back when the task ends. */
+void imap_task_put_off(ImapWorker *worker, guint32 box, const GArray *ids, const GError *error);
 
 /* cache_changes_note_sent() for the worker's task; @noted is not called when that is over. */
 void imap_task_note(ImapWorker *worker, const GArray *ids, guint32 uidvalidity, guint32 uidnext,

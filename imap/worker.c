@@ -347,6 +347,28 @@ static void on_piece(ImapSession *session, const guint8 *bytes, gsize len, gpoin
 
 /* --- life --- */
 
+void imap_account_init(ImapAccount *account, Cache *cache, const ImapOptions *options)
+{
+    *account = (ImapAccount){
+        .cache = cache,
+        .options = options,
+        .lengths = imap_marks_new(),
+        .suspects = imap_suspects_new(),
+        .setbacks = g_hash_table_new(NULL, NULL),
+        .lost_looks = g_hash_table_new(NULL, NULL),
+        .untold = g_hash_table_new_full(NULL, NULL, NULL, g_free),
+    };
+}
+
+void imap_account_clear(ImapAccount *account)
+{
+    imap_marks_free(account->lengths);
+    imap_suspects_free(account->suspects);
+    g_hash_table_unref(account->setbacks);
+    g_hash_table_unref(account->lost_looks);
+    g_hash_table_unref(account->untold);
+}
+
 static void on_ready(ImapSession *session, gpointer data)
 {
     ImapWorker *worker = data;

@@ -49,14 +49,26 @@ typedef struct {
     gboolean may_invent; /* keywords */
 } ImapTold;
 
+/* Of refusals, one after the other; monotonic. */
+typedef struct {
+    gint64 first_us, last_us;
+} ImapRow;
+
 /* What all workers of an account share; borrowed, outlives them. */
 typedef struct {
     Cache *cache;
     const ImapOptions *options;
     ImapMarks *lengths;     /* of messages whose sizes are not believed; 0: not known yet */
     ImapSuspects *suspects; /* as to trees and measures */
-    GHashTable *setbacks;   /* of changes, by id: how many, as imap/changes.c counts them */
+    /* As imap/changes.c counts them: */
+    GHashTable *setbacks;   /* by change: connections lost over it */
+    GHashTable *lost_looks; /* by change: connections lost over looking for it */
+    GHashTable *untold;     /* by mailbox: ImapRow, for as long as the server would not tell */
 } ImapAccount;
+
+/* @cache and @options are borrowed; clear() frees the rest. */
+void imap_account_init(ImapAccount *account, Cache *cache, const ImapOptions *options);
+void imap_account_clear(ImapAccount *account);
 
 /* The worker must not be freed in any of these. */
 typedef struct {

@@ -112,7 +112,9 @@ class Coy(Writer):
 
 @pytest.mark.parametrize("question, answer", [
     (PROBE, "NO [EXPUNGEISSUED] some are gone"), (PROBE, "NO not now"),
-    ("UID SEARCH UID 1:5", "NO not now")], ids=["gone", "probe", "presence"])
+    ("UID SEARCH UID 1:5", "NO not now"),
+    ("STATUS Archive (MESSAGES UIDNEXT UIDVALIDITY)", "NO not now")],
+    ids=["gone", "probe", "presence", "target"])
 def test_question_that_is_refused_once(mount, script, question, answer):
     coy = Coy(question, [answer], Box("INBOX", letters(5)), Box("Archive", uidvalidity=7))
     mounted = mount(script(coy).url())
@@ -122,17 +124,6 @@ def test_question_that_is_refused_once(mount, script, question, answer):
     assert not coy.answers, "nothing was refused"
     assert len(coy.boxes[1].messages) == 5 and not coy.boxes[0].messages
     assert len(files(mounted / "Archive")) == 5
-
-
-def test_question_that_is_always_refused(mount, script):
-    """The change is undone in the end."""
-    coy = Coy(PROBE, ["NO never"] * 5, Box("INBOX", letters(1)), Box("Archive"))
-    mounted = mount(script(coy).url())
-    [path] = files(mounted / "INBOX")
-    path.rename(mounted / "Archive" / path.name)
-    wait_until(lambda: files(mounted / "INBOX") == [path], BACK, 0.1)
-    assert not coy.answers and not coy.said("UID MOVE")
-    assert files(mounted / "Archive") == []
 
 
 class Forgetful(Writer):
@@ -222,6 +213,34 @@ def test_message_that_ends_each_connection(mount, script):
     assert [one.content for one in allergic.boxes[0].messages] == [LETTER]
 
 
+class Brittle(Writer):
+    """Loses the answer to one message, and hangs up over each look at what became of it."""
+
+    def before(self, peer, command):
+        if command.name == "APPEND" and "Poison" in command.text:
+            self.do_append(peer, command)
+            raise Gone
+        if command.name == "UID FETCH" and "ENVELOPE" in command.text:
+            raise Gone
+        return None
+
+
+def test_look_that_ends_each_connection(mount, script):
+    """It is given up, and others need not wait for that."""
+    brittle = Brittle(Box("INBOX"), Box("Archive"))
+    mounted = mount(script(brittle).url(), "async")
+    lost = mounted / ".mailfs/lost+found"
+    (mounted / "INBOX/poison.eml").write_bytes(POISON)
+    wait_until(lambda: brittle.said("APPEND"), BACK)
+    (mounted / "Archive/letter.eml").write_bytes(LETTER)
+    wait_until(lambda: brittle.boxes[1].messages, BACK, 0.1)
+    assert os.listdir(lost) == []
+    wait_until(lambda: os.listdir(lost), BACK, 0.1)
+    (mounted / "INBOX/letter.eml").write_bytes(LETTER)
+    wait_until(lambda: len(brittle.boxes[0].messages) > 1, BACK, 0.1)
+    assert [one.content for one in brittle.boxes[0].messages] == [POISON, LETTER]
+
+
 # --- while it is busy ---
 
 class Lonely(Writer):
@@ -249,6 +268,67 @@ def test_listing_during_an_import(mount, script):
     assert len(files(mounted / "Other")) == 3
     assert len(lonely.boxes[1].messages) < 400
     wait_until(lambda: len(lonely.boxes[1].messages) == 400, BACK)
+
+
+class Thorough(Writer):
+    """Is at one command for as long as it likes, in silence."""
+
+    def __init__(self, slow: str, *boxes: Box):
+        super().__init__(*boxes)
+        self.slow, self.is_done = slow, threading.Event()
+
+    def before(self, peer, command):
+        if command.name == self.slow:
+            self.is_done.wait(BACK)
+        return None
+
+
+def write_letter(mounted, path: Path) -> None:
+    (mounted / "Archive/new.eml").write_bytes(LETTER)
+
+
+def copy_letter(mounted, path: Path) -> None:
+    mounted.run("cp", path, mounted / "Archive/new.eml", check=True)
+
+
+def move_letter(mounted, path: Path) -> None:
+    path.rename(mounted / "Archive/new.eml")
+
+
+@pytest.mark.parametrize("slow, act", [
+    ("APPEND", write_letter), ("UID COPY", copy_letter), ("UID MOVE", move_letter)])
+def test_server_that_is_at_it_for_long(mount, script, slow, act):
+    """Who waits is let go in time; what the server is at is not sent again."""
+    thorough = Thorough(slow, Box("INBOX", [Stored(1, LETTER)]), Box("Archive"),
+                        Box("Other", letters(3)))
+    mounted = mount(script(thorough).url(), f"timeout={TIMEOUT}")
+    act(mounted, files(mounted / "INBOX")[0])
+    for _ in range(2):
+        with pytest.raises(OSError) as late:
+            sync(mounted / "Archive")
+        assert late.value.errno == errno.ETIMEDOUT
+    assert len(files(mounted / "Other")) == 3
+    thorough.is_done.set()
+    sync(mounted / "Archive")
+    assert len(thorough.said(slow)) == 1
+    assert [one.content for one in thorough.boxes[1].messages] == [LETTER]
+
+
+def test_many_are_moved_in_portions(mount, script):
+    """So that its answers show that the server goes on."""
+    thorough = Thorough("UID STORE", Box("INBOX", letters(1003)), Box("Archive"))
+    mounted = mount(script(thorough).url())
+    first, second, *others = files(mounted / "INBOX")
+    first.rename(mounted / "Archive" / first.name)
+    sync(mounted / "Archive")
+    second.rename(with_flags(second, "S"))
+    wait_until(lambda: thorough.said("UID STORE"), BACK)
+    for path in others:
+        path.rename(mounted / "Archive" / path.name)
+    thorough.is_done.set()
+    sync(mounted / "Archive")
+    assert len(thorough.said("UID MOVE")) == 3
+    assert len(thorough.boxes[1].messages) == 1002
 
 
 class Slow(Writer):

@@ -300,6 +300,27 @@ def test_copy_of_what_is_not_known_any_more(clerk, script, mount, home):
     assert clerk.contents("Archive") == [LETTER]
 
 
+@pytest.mark.parametrize("is_done", [False, True], ids=["undone", "done"])
+def test_move_of_what_is_not_known_any_more(clerk, script, mount, home, is_done):
+    """The answer to the move was lost, and then the index."""
+    own = home()
+    url = script(clerk).url()
+    first = mount(url, home=own)
+
+    def lose(peer, command):
+        if is_done:
+            clerk.do_uid_move(peer, command)
+        peer.wait()
+    clerk.be_odd("UID MOVE", lose)
+    only(first / "INBOX").rename(first / "Archive" / "a.eml")
+    wait_until(lambda: clerk.count("UID MOVE"), BACK)
+    first.kill()
+    shutil.rmtree(own.path / "cache" / "mailfs")
+    second = mount(url, "timeout=20", home=own)
+    second.run("sync", second / "Archive", check=True)
+    assert clerk.contents("Archive") == [LETTER] and clerk.contents("INBOX") == []
+
+
 def test_statuses_out_of_order(clerk, mounted):
     clerk.find("INBOX").messages.append(Stored(2, OTHER))
     clerk.find("Work").uidvalidity = 7

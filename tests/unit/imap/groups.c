@@ -57,7 +57,7 @@ static void test_groups(void)
 static void test_no_groups(void)
 {
     g_autoptr(GArray) changes = changes_new();
-    g_autoptr(GPtrArray) groups = imap_groups_new(changes), pieces = imap_group_cut(changes, 10);
+    g_autoptr(GPtrArray) groups = imap_groups_new(changes), pieces = imap_group_cut(changes, 9, 10);
 
     g_assert_cmpuint(groups->len, ==, 0);
     g_assert_cmpuint(pieces->len, ==, 0);
@@ -65,24 +65,28 @@ static void test_no_groups(void)
 
 static const struct {
     const char *uids;
+    guint max;
     gsize len_max;
     const char *pieces;
 } cuts[] = {
-    {"1,3,5", 5, "1,3,5"},
-    {"1,3,5", 4, "1,3 5"},
-    {"1,3,5", 1, "1 3 5"},
-    {"1,3,5", 0, "1 3 5"},
-    {"1:3", 3, "1:3"},
-    {"1:2", 2, "1 2"},
-    {"8:12", 4, "8:12"},
-    {"8:12", 3, "8:9 10 11 12"},
-    {"9,99,999", 8, "9,99,999"},
-    {"9,99,999", 7, "9,99 999"},
-    {"1:5,7:9,11", 10, "1:5,7:9,11"},
-    {"1:5,7:9,11", 9, "1:5,7:9 11"},
-    {"1:5,7:9,11", 6, "1:5,7 8:9,11"},
-    {"4294967290:4294967295", 21, "4294967290:4294967295"},
-    {"4294967290,4294967295", 20, "4294967290 4294967295"},
+    {"1,3,5", 9, 5, "1,3,5"},
+    {"1,3,5", 9, 4, "1,3 5"},
+    {"1,3,5", 9, 1, "1 3 5"},
+    {"1,3,5", 9, 0, "1 3 5"},
+    {"1:3", 9, 3, "1:3"},
+    {"1:2", 9, 2, "1 2"},
+    {"8:12", 9, 4, "8:12"},
+    {"8:12", 9, 3, "8:9 10 11 12"},
+    {"9,99,999", 9, 8, "9,99,999"},
+    {"9,99,999", 9, 7, "9,99 999"},
+    {"1:5,7:9,11", 9, 10, "1:5,7:9,11"},
+    {"1:5,7:9,11", 9, 9, "1:5,7:9 11"},
+    {"1:5,7:9,11", 9, 6, "1:5,7 8:9,11"},
+    {"4294967290:4294967295", 9, 21, "4294967290:4294967295"},
+    {"4294967290,4294967295", 9, 20, "4294967290 4294967295"},
+    {"1:5", 5, 9, "1:5"},
+    {"1:5", 2, 9, "1:2 3:4 5"},
+    {"1,3,5", 2, 9, "1,3 5"},
 };
 
 static void test_cut(gconstpointer data)
@@ -97,7 +101,7 @@ static void test_cut(gconstpointer data)
         for (guint64 uid = mail_set_range(uids, i)->first; uid <= mail_set_range(uids, i)->last;
              uid++)
             add(group, (guint32)uid, CACHE_CHANGE_EXPUNGE, 0, 0, 0);
-    pieces = imap_group_cut(group, cuts[nth].len_max);
+    pieces = imap_group_cut(group, cuts[nth].max, cuts[nth].len_max);
     text = describe(pieces);
     g_assert_cmpstr(text, ==, cuts[nth].pieces);
 }
@@ -175,8 +179,8 @@ int main(int argc, char **argv)
     g_test_add_func("/imap/groups/cut-set", test_cut_set);
     g_test_add_func("/imap/groups/halves", test_halves);
     for (guint i = 0; i < G_N_ELEMENTS(cuts); i++) {
-        g_autofree char *path =
-            g_strdup_printf("/imap/groups/cut/%s-at-%zu", cuts[i].uids, cuts[i].len_max);
+        g_autofree char *path = g_strdup_printf("/imap/groups/cut/%u-of-%s-at-%zu", cuts[i].max,
+                                                cuts[i].uids, cuts[i].len_max);
 
         g_test_add_data_func(path, GUINT_TO_POINTER(i), test_cut);
     }

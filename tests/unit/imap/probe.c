@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/imap/probe.c - what is told of several targets at once. */
+/* tests/unit/imap/probe.c - what is told before messages are changed: of several targets at once,
+ * of messages that are others; and what becomes of changes of which nothing is told. */
 #include <unistd.h>
 
 #include "imap/batch.h"
@@ -17,6 +18,7 @@ static void play_inbox(int fd)
     search = play_expect(fd, "UID SEARCH UID 1:2");
     play_say(fd, "* SEARCH 1 2");
     play_say(fd, "%s OK done", search);
+    play_accept(fd, "UID FETCH 1:2 (INTERNALDATE RFC822.SIZE)");
 }
 
 /* Answers the last question first; @data: what the server calls A and B. */
@@ -105,11 +107,78 @@ static void test_target_that_goes_meanwhile(void)
     assert_target(batch, writer->a, 1, 10);
 }
 
+/* --- of other messages --- */
+
+#define SELECT                                                                                     \
+    "C: $ SELECT INBOX", "S: * 3 EXISTS", "S: * OK [UIDVALIDITY 7] valid",                         \
+        "S: $ OK [READ-WRITE] done"
+#define SEARCH "C: $ UID SEARCH UID 1"
+#define FETCH  "C: $ UID FETCH 1 (INTERNALDATE RFC822.SIZE)"
+#define OTHER  "S: * 1 FETCH (UID 1 INTERNALDATE \"13-Jan-1970 00:00:00 +0000\" RFC822.SIZE 100)"
+
+static const char *const stranger[] = {
+    SELECT, SEARCH, "S: * SEARCH 1", "S: $ OK done", FETCH, OTHER, "S: $ OK done", NULL,
+};
+
+static void play_lines(int fd, gconstpointer lines)
+{
+    play_script(fd, lines);
+}
+
+static guint32 flag(Writer *writer, guint32 uid)
+{
+    guint32 generation = fixture_generation(&writer->fixture, writer->inbox), id = 0;
+    guint64 want;
+
+    g_assert_cmpint(cache_change_flags(writer->fixture.cache, generation, uid, MAIL_FLAG_ANSWERED,
+                                       0, &id, &want, NULL),
+                    ==, CACHE_FOUND);
+    return id;
+}
+
+static gboolean is_refused(Writer *writer, guint32 id)
+{
+    const CacheChange *change = cache_change(writer->fixture.cache, id);
+
+    return change && change->is_refused;
+}
+
+static void test_flags_of_a_stranger(void)
+{
+    g_autoptr(Writer) writer = writer_new("IMAP4rev1", play_lines, stranger);
+    guint32 id = flag(writer, 1);
+
+    writer_dispatch(writer);
+    client_await(is_refused(writer, id));
+}
+
+/* --- nothing --- */
+
+#define REFUSED SEARCH, "S: $ NO not now", FETCH, "S: $ OK done"
+
+static const char *const refused_twice[] = {SELECT, REFUSED, REFUSED, NULL};
+
+/* What the server would not tell for minutes is not asked for ever. */
+static void test_refused_for_long(void)
+{
+    g_autoptr(Writer) writer = writer_new("IMAP4rev1", play_lines, refused_twice);
+    guint32 id = flag(writer, 1);
+    ImapRow *row;
+
+    writer_dispatch(writer);
+    client_await((row = writer_refused(writer, writer->inbox)));
+    g_assert_false(is_refused(writer, id));
+    row->first_us -= 600 * (gint64)G_USEC_PER_SEC;
+    client_await(is_refused(writer, id));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/imap/probe/answers-out-of-order", test_answers_out_of_order);
     g_test_add_func("/imap/probe/answers-with-other-names", test_answers_with_other_names);
     g_test_add_func("/imap/probe/target-that-goes-meanwhile", test_target_that_goes_meanwhile);
+    g_test_add_func("/imap/probe/flags-of-a-stranger", test_flags_of_a_stranger);
+    g_test_add_func("/imap/probe/refused-for-long", test_refused_for_long);
     return g_test_run();
 }

@@ -475,6 +475,54 @@ static void test_logout_amid(void)
 
 /* --- slow --- */
 
+static char *take_whole(Trial *trial, int fd)
+{
+    char *tag = expect_append(trial, fd, "+");
+
+    take(trial, fd, 0, g_bytes_get_size(trial->load));
+    play_expect_line(fd, "");
+    return tag;
+}
+
+static void play_scan(Trial *trial, int fd)
+{
+    g_autofree char *tag = take_whole(trial, fd);
+
+    await_go(trial);
+    play_say(fd, "%s OK appended", tag);
+    expect_end(fd);
+}
+
+static void age(Trial *trial, gint64 us)
+{
+    trial->session->heard_us -= us;
+    trial->session->came_on_us -= us;
+}
+
+/* What the server has whole, and is at in silence, is not given up and so sent again. */
+static void test_at_work(void)
+{
+    g_autoptr(Trial) trial = trial_new(play_scan, 11, 1);
+
+    send_command(trial, append_new(trial, IMAP_LITERAL_PLUS));
+    client_await(trial->n_stalled);
+    age(trial, 300 * (gint64)G_USEC_PER_SEC);
+    client_run_ms(1000);
+    g_atomic_int_set(&trial->may_go_on, TRUE);
+    await_answers(trial, 1, "appended\n");
+}
+
+static void test_at_work_for_ever(void)
+{
+    g_autoptr(Trial) trial = trial_new(play_scan, 11, 1);
+
+    send_command(trial, append_new(trial, IMAP_LITERAL_PLUS));
+    client_await(trial->n_stalled);
+    age(trial, 600 * (gint64)G_USEC_PER_SEC);
+    await_closed(trial, MAIL_ERROR_TIMEOUT);
+    await_answers(trial, 1, "localhost: no answer for 600 seconds\n");
+}
+
 static void play_stop(Trial *trial, int fd)
 {
     g_free(expect_append(trial, fd, "+"));
@@ -560,6 +608,8 @@ int main(int argc, char **argv)
     g_test_add_func("/imap/session-send/early-ok", test_early_ok);
     g_test_add_func("/imap/session-send/unasked-go-ahead", test_unasked_go_ahead);
     g_test_add_func("/imap/session-send/logout-amid", test_logout_amid);
+    g_test_add_func("/imap/session-send/at-work", test_at_work);
+    g_test_add_func("/imap/session-send/at-work-for-ever", test_at_work_for_ever);
     g_test_add_func("/imap/session-send/stopped", test_stopped);
     g_test_add_func("/imap/session-send/refused-and-stopped", test_refused_and_stopped);
     g_test_add_func("/imap/session-send/steady", test_steady);

@@ -17,6 +17,7 @@
 #define STATUS                                                                                     \
     "C: $ STATUS A (MESSAGES UIDNEXT UIDVALIDITY)", "S: * STATUS A (UIDNEXT 1 UIDVALIDITY 7)",     \
         "S: $ OK done"
+#define NO_STATUS "C: $ STATUS A (MESSAGES UIDNEXT UIDVALIDITY)", "S: $ NO [SERVERBUG] not now"
 #define INBOX                                                                                      \
     "C: $ SELECT INBOX", "S: * 3 EXISTS", "S: * OK [UIDVALIDITY 7] valid",                         \
         "S: $ OK [READ-WRITE] done", "C: $ UID FETCH 1 (INTERNALDATE RFC822.SIZE)",                \
@@ -98,7 +99,22 @@ static const Row rows[] = {
      {UMLAUT},
      {ENABLED, INBOX, "C: $ UID REPLACE 1 INBOX " MARKS " UTF8 (~{13}", "S: + go on", UMLAUT_LINES,
       "C: )", "S: * OK [APPENDUID 7 4] there", "S: * 1 EXPUNGE", "S: $ OK done"}},
+    {"status-is-refused",
+     PLUS,
+     0,
+     {ASCII},
+     {ENABLED, NO_STATUS, STATUS, "C: $ APPEND A " MARKS " {21+}", ASCII_LINES,
+      "C: ", "S: $ OK [APPENDUID 7 1] done"}},
 };
+
+/* Two that look alike do not go together. */
+static const Row status_is_refused_for_long = {"",
+                                               PLUS,
+                                               0,
+                                               {ASCII, ASCII},
+                                               {ENABLED, NO_STATUS, NO_STATUS, STATUS,
+                                                "C: $ APPEND A " MARKS " {21+}", ASCII_LINES,
+                                                "C: ", "S: $ OK [APPENDUID 7 1] done"}};
 
 static void play_row(int fd, gconstpointer data)
 {
@@ -129,16 +145,37 @@ static void append(Writer *writer, const char *text, guint32 replaced)
                     ==, CACHE_FOUND);
 }
 
-static void test_row(gconstpointer data)
+static Writer *begin(const Row *row)
 {
-    const Row *row = data;
-    g_autoptr(Writer) writer = writer_new(row->capabilities, play_row, row);
+    Writer *writer = writer_new(row->capabilities, play_row, row);
 
     enable_utf8(writer);
     for (const char *const *text = row->messages; *text; text++)
         append(writer, *text, row->replaced);
     writer_dispatch(writer);
+    return writer;
+}
+
+static void test_row(gconstpointer data)
+{
+    g_autoptr(Writer) writer = begin(data);
+
     client_await(!cache_changes(writer->fixture.cache)->length);
+}
+
+/* What was to be sent is given up after minutes; what would have come next is not. */
+static void test_status_is_refused_for_long(void)
+{
+    g_autoptr(Writer) writer = begin(&status_is_refused_for_long);
+    const GQueue *changes = cache_changes(writer->fixture.cache);
+    ImapRow *row;
+
+    client_await((row = writer_refused(writer, writer->a)));
+    g_assert_cmpuint(changes->length, ==, 2);
+    row->first_us -= 600 * (gint64)G_USEC_PER_SEC;
+    client_await(changes->length == 1);
+    client_await(!changes->length);
+    g_assert_null(writer_refused(writer, writer->a));
 }
 
 int main(int argc, char **argv)
@@ -150,5 +187,6 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &rows[i], test_row);
     }
+    g_test_add_func("/imap/uploads/status-is-refused-for-long", test_status_is_refused_for_long);
     return g_test_run();
 }

@@ -33,6 +33,11 @@ void writer_dispatch(Writer *writer)
         writer->dispatch_source = g_idle_add(on_dispatch, writer);
 }
 
+ImapRow *writer_refused(Writer *writer, guint32 box)
+{
+    return g_hash_table_lookup(writer->shared.untold, GUINT_TO_POINTER(box));
+}
+
 static void on_room(ImapWorker *worker, gpointer owner)
 {
     writer_dispatch(owner);
@@ -86,13 +91,7 @@ static void connect_worker(Writer *writer)
         .secret = writer->secret,
         .timeout_s = 60,
     };
-    writer->shared = (ImapAccount){
-        .cache = writer->fixture.cache,
-        .options = &writer->options,
-        .lengths = imap_marks_new(),
-        .suspects = imap_suspects_new(),
-        .setbacks = g_hash_table_new(NULL, NULL),
-    };
+    imap_account_init(&writer->shared, writer->fixture.cache, &writer->options);
     writer->worker = imap_worker_new(&writer->shared, IMAP_WRITER, &events, writer);
     client_await(imap_worker_is_ready(writer->worker));
 }
@@ -116,9 +115,7 @@ void writer_free(Writer *writer)
     g_clear_handle_id(&writer->dispatch_source, g_source_remove);
     imap_worker_free(writer->worker);
     server_stop(writer->server);
-    g_hash_table_unref(writer->shared.setbacks);
-    imap_suspects_free(writer->shared.suspects);
-    imap_marks_free(writer->shared.lengths);
+    imap_account_clear(&writer->shared);
     net_secret_unref(writer->secret);
     mail_account_free(writer->account);
     fixture_tear_down(&writer->fixture, NULL);

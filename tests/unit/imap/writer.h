@@ -29,5 +29,7 @@ Writer *writer_new(const char *capabilities, WriterPlay play, gconstpointer data
 void writer_free(Writer *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Writer, writer_free)
 
+/* Since when the server would not tell what changes that concern @box need first, or NULL. */
+ImapRow *writer_refused(Writer *writer, guint32 box);
 /* Begins what is wanted, or recorded as changes; goes on with the rest of it. */
 void writer_dispatch(Writer *writer);
