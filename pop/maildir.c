@@ -182,7 +182,7 @@ static void parse_name(PopFile *file)
     gint64 date;
 
     file->flags = parse_flags(file->name);
-    if (g_strv_length(words) != 3 || !g_str_equal(words[2], TAIL + 1) ||
+    if (g_strv_length(words) != 3 || !g_str_equal(words[2], &TAIL[1]) ||
         !g_ascii_string_to_signed(words[0], 10, 0, G_MAXINT64, &date, NULL) ||
         strlen(words[1]) < 19 || words[1][0] != 'M' || words[1][17] != 'U' ||
         !g_ascii_string_to_unsigned(words[1] + 18, 10, 1, POP_NUMBER_MAX - 1, &number, NULL))
