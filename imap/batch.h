@@ -75,7 +75,7 @@ void imap_store_send(ImapUnit *unit);
 void imap_transfer_send(ImapUnit *unit);
 void imap_removal_send(ImapUnit *unit);
 
-/* What a COPYUID in @response tells the unit. */
-void imap_transfer_told(ImapUnit *unit, const ImapResponse *response);
+/* What a COPYUID in @response tells the unit; FALSE when it is none, or of other messages. */
+gboolean imap_transfer_told(ImapUnit *unit, const ImapResponse *response);
 /* The command for @name and the unit's messages: "UID MOVE 1:5". */
 ImapCommand *imap_unit_command(const ImapUnit *unit, const char *name);

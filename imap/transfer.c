@@ -5,24 +5,16 @@
 
 #include "imap/batch.h"
 
-/* "[COPYUID 38505 304,319:320 3956:3958]" (RFC 4315 3), of the mailbox that the target was. */
-void imap_transfer_told(ImapUnit *unit, const ImapResponse *response)
+static gboolean is_of(const ImapUnit *unit, guint32 uid)
 {
-    const ImapValue *value = response->code_args;
-    const char *from = value ? imap_value_text(value->next) : NULL;
-    const char *to = from ? imap_value_text(value->next->next) : NULL;
-    g_autoptr(GArray) pairs = NULL;
-    const ImapTarget *target;
-    guint64 uidvalidity;
+    for (guint i = 0; i < unit->changes->len; i++)
+        if (g_array_index(unit->changes, ImapMessageChange, i).uid == uid)
+            return TRUE;
+    return FALSE;
+}
 
-    if (!response->code || !g_str_equal(response->code, "COPYUID") || !to ||
-        !imap_value_number(value, &uidvalidity))
-        return;
-    target =
-        imap_batch_target(unit->batch, g_array_index(unit->changes, ImapMessageChange, 0).target);
-    pairs = imap_copyuid_parse(from, to, unit->changes->len);
-    if (!pairs || !uidvalidity || uidvalidity != target->uidvalidity)
-        return;
+static void take_pairs(ImapUnit *unit, const GArray *pairs)
+{
     if (!unit->new_uids)
         unit->new_uids = g_hash_table_new(NULL, NULL);
     for (guint i = 0; i < pairs->len; i++) {
@@ -33,13 +25,34 @@ void imap_transfer_told(ImapUnit *unit, const ImapResponse *response)
     }
 }
 
-/* COPYUID comes in an untagged OK where EXPUNGEs follow (RFC 6851 4.3). */
+/* "[COPYUID 38505 304,319:320 3956:3958]" (RFC 4315 3), of the mailbox that the target was. */
+gboolean imap_transfer_told(ImapUnit *unit, const ImapResponse *response)
+{
+    const ImapValue *value = response->code_args;
+    const char *from = value ? imap_value_text(value->next) : NULL;
+    const char *to = from ? imap_value_text(value->next->next) : NULL;
+    g_autoptr(GArray) pairs = NULL;
+    const ImapTarget *target;
+    guint64 uidvalidity;
+
+    if (!response->code || !g_str_equal(response->code, "COPYUID") || !to ||
+        !imap_value_number(value, &uidvalidity))
+        return FALSE;
+    pairs = imap_copyuid_parse(from, to, unit->changes->len);
+    if (!pairs || !is_of(unit, g_array_index(pairs, ImapUidPair, 0).from))
+        return FALSE;
+    target =
+        imap_batch_target(unit->batch, g_array_index(unit->changes, ImapMessageChange, 0).target);
+    if (uidvalidity && uidvalidity == target->uidvalidity)
+        take_pairs(unit, pairs);
+    return TRUE;
+}
+
+/* COPYUID comes in an untagged OK where EXPUNGEs follow (RFC 6851 4.3).  Some servers tell it of
+ * several commands before they end the first. */
 static gboolean on_untagged(ImapJob *job, const ImapResponse *response)
 {
-    if (!response->is_status || !response->code || !g_str_equal(response->code, "COPYUID"))
-        return FALSE;
-    imap_transfer_told(imap_unit_of(job), response);
-    return TRUE;
+    return response->is_status && imap_transfer_told(imap_unit_of(job), response);
 }
 
 /* What was not copied must not be removed. */
