@@ -16,8 +16,8 @@ static void fail(GError **error, const char *doing, const char *path)
 {
     int errsv = errno;
 
-    g_set_error(error, MAIL_ERROR, errsv == ENOSPC ? MAIL_ERROR_NO_SPACE : MAIL_ERROR_LOCAL,
-                "%s %s: %s", doing, path, g_strerror(errsv));
+    g_set_error(error, MAIL_ERROR, mail_error_of_disk(errsv), "%s %s: %s", doing, path,
+                g_strerror(errsv));
 }
 
 static int state_fd(const Cache *cache)

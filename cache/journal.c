@@ -92,8 +92,8 @@ struct Journal {
 
 static void set_error(const Journal *journal, int errsv, GError **error)
 {
-    g_set_error(error, MAIL_ERROR, errsv == ENOSPC ? MAIL_ERROR_NO_SPACE : MAIL_ERROR_LOCAL,
-                "write the journal %s: %s", journal->path, g_strerror(errsv));
+    g_set_error(error, MAIL_ERROR, mail_error_of_disk(errsv), "write the journal %s: %s",
+                journal->path, g_strerror(errsv));
 }
 
 static void set_sql_error(const Journal *journal, GError **error)

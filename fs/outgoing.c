@@ -30,10 +30,7 @@ static void outgoing_free(FsOutgoing *outgoing)
 
 void fs_set_disk_error(GError **error, const char *act, int code)
 {
-    gboolean is_full = code == ENOSPC || code == EDQUOT;
-
-    g_set_error(error, MAIL_ERROR, is_full ? MAIL_ERROR_NO_SPACE : MAIL_ERROR_LOCAL, "%s: %s", act,
-                g_strerror(code));
+    g_set_error(error, MAIL_ERROR, mail_error_of_disk(code), "%s: %s", act, g_strerror(code));
 }
 
 /* --- in the thread --- */

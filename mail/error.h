@@ -32,3 +32,6 @@ typedef enum {
 
 #define MAIL_ERROR (mail_error_quark())
 GQuark mail_error_quark(void);
+
+/* What an errno of a disk of ours means: NO_SPACE or LOCAL. */
+MailError mail_error_of_disk(int errsv);

@@ -39,12 +39,8 @@ static const char *const place_names[POP_N_PLACES] = {
 void pop_maildir_fail(GError **error, int errsv, const char *doing, const char *name)
 {
     g_autofree char *printable = g_strescape(name, NULL);
-    int code = MAIL_ERROR_LOCAL;
+    MailError code = errsv == ENOENT ? MAIL_ERROR_NOT_FOUND : mail_error_of_disk(errsv);
 
-    if (errsv == ENOSPC || errsv == EDQUOT)
-        code = MAIL_ERROR_NO_SPACE;
-    else if (errsv == ENOENT)
-        code = MAIL_ERROR_NOT_FOUND;
     g_set_error(error, MAIL_ERROR, code, "%s %s: %s", doing, printable, g_strerror(errsv));
 }
 
