@@ -164,54 +164,6 @@ static void on_authenticated(const ImapResponse *response, const GError *error, 
 
 /* --- credentials --- */
 
-/* Wiped, not only freed. */
-static void free_secret(char *text)
-{
-    explicit_bzero(text, strlen(text));
-    g_free(text);
-}
-
-/* @text without the backslashes that quoting may have put there; for free_secret(). */
-static char *dup_unquoted(const char *text)
-{
-    char *out = g_malloc(strlen(text) + 1), *end = out;
-
-    for (; *text; text++)
-        if (*text != '\\')
-            *end++ = *text;
-    *end = '\0';
-    return out;
-}
-
-/* The end of what PLAIN and LOGIN send of @password when @n_before bytes come before it: without
- * the first digits of base64, in which those bytes still have a part; for free_secret(). */
-static char *dup_base64(const char *password, gsize n_before)
-{
-    gsize len = strlen(password), skipped = (3 - n_before % 3) % 3;
-
-    skipped = MIN(skipped, len);
-    return g_base64_encode((const guchar *)password + skipped, len - skipped);
-}
-
-gboolean imap_login_is_told(const ImapSession *session, const char *text)
-{
-    const MailAccount *account = session->options->account;
-    const char *password = net_secret_peek(session->options->secret);
-    char *told = dup_unquoted(text), *plain = dup_unquoted(password);
-    gboolean is_told = *plain && strstr(told, plain) != NULL;
-    const gsize n_before[] = {0, strlen(account->user) + 2};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(n_before) && !is_told; i++) {
-        char *encoded = dup_base64(password, n_before[i]);
-
-        is_told = *encoded && strstr(told, encoded) != NULL;
-        free_secret(encoded);
-    }
-    free_secret(told);
-    free_secret(plain);
-    return is_told;
-}
-
 static void send_credentials(ImapSession *session, ImapCommand *command,
                              void (*on_continue)(ImapSession *session, const char *text))
 {

@@ -79,9 +79,6 @@ void imap_session_check_deadlines(ImapSession *session);
 /* Whether what is said here can be heard, and said, by others, and must not be. */
 gboolean imap_login_is_exposed(const ImapSession *session);
 
-/* Whether @text holds the password, as it is or as it was sent. */
-gboolean imap_login_is_told(const ImapSession *session, const char *text);
-
 /* From the greeting to ready. */
 void imap_login_greeted(ImapSession *session, const ImapResponse *greeting);
 /* The stream is ready again: after STARTTLS. */

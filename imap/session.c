@@ -342,12 +342,19 @@ void imap_session_become_ready(ImapSession *session)
 
 /* --- responses --- */
 
+static gboolean repeats_password(const ImapSession *session, const char *text)
+{
+    const ImapOptions *options = session->options;
+
+    return net_secret_is_in(options->secret, options->account->user, text);
+}
+
 GError *imap_session_explain(const ImapSession *session, const ImapResponse *response,
                              const char *doing)
 {
     ImapResponse silenced = *response;
 
-    if (imap_login_is_told(session, response->text))
+    if (repeats_password(session, response->text))
         silenced.text = "(words that hold the password)";
     return imap_error_new(&silenced, doing);
 }
@@ -429,7 +436,7 @@ static void log_alert(ImapSession *session, const ImapResponse *response)
     if (imap_login_is_exposed(session) || session->n_alerts >= ALERTS_MAX)
         return;
     session->n_alerts++;
-    if (!imap_login_is_told(session, response->text))
+    if (!repeats_password(session, response->text))
         g_message("%s says: %s", session->options->account->host, text);
 }
 

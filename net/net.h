@@ -32,6 +32,9 @@ NetSecret *net_secret_ref(NetSecret *secret);
 void net_secret_unref(NetSecret *secret);
 /* Borrowed; NUL-ended. */
 const char *net_secret_peek(const NetSecret *secret);
+/* Whether @text, which a server said, repeats the password: as it is, quoted, or as SASL sends it
+ * for @user in base64. */
+gboolean net_secret_is_in(const NetSecret *secret, const char *user, const char *text);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetSecret, net_secret_unref)
 
 /* No core dumps and no ptrace by our equals, for the rest of the process's life. */

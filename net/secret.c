@@ -76,6 +76,52 @@ const char *net_secret_peek(const NetSecret *secret)
     return secret->text;
 }
 
+/* --- in what others say --- */
+
+static void wipe_and_free(char *text)
+{
+    explicit_bzero(text, strlen(text));
+    g_free(text);
+}
+
+/* @text without the backslashes that quoting may have put there; for wipe_and_free(). */
+static char *dup_unquoted(const char *text)
+{
+    char *out = g_malloc(strlen(text) + 1), *end = out;
+
+    for (; *text; text++)
+        if (*text != '\\')
+            *end++ = *text;
+    *end = '\0';
+    return out;
+}
+
+/* The end of what PLAIN and LOGIN send of @password when @n_before bytes come before it: without
+ * the first digits of base64, in which those bytes still have a part; for wipe_and_free(). */
+static char *dup_base64(const char *password, gsize n_before)
+{
+    gsize len = strlen(password), skipped = MIN(len, (3 - n_before % 3) % 3);
+
+    return g_base64_encode((const guchar *)password + skipped, len - skipped);
+}
+
+gboolean net_secret_is_in(const NetSecret *secret, const char *user, const char *text)
+{
+    char *told = dup_unquoted(text), *plain = dup_unquoted(secret->text);
+    gboolean is_in = *plain && strstr(told, plain) != NULL;
+    const gsize n_before[] = {0, strlen(user) + 2};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(n_before) && !is_in; i++) {
+        char *encoded = dup_base64(secret->text, n_before[i]);
+
+        is_in = *encoded && strstr(told, encoded) != NULL;
+        wipe_and_free(encoded);
+    }
+    wipe_and_free(told);
+    wipe_and_free(plain);
+    return is_in;
+}
+
 void net_secret_harden_process(void)
 {
     const struct rlimit none = {0, 0};

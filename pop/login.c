@@ -110,30 +110,6 @@ static void on_authenticated(PopSession *session, const GError *error)
 
 /* --- credentials --- */
 
-/* The end of what PLAIN and LOGIN send of @password when @n_before bytes come before it: without
- * the first digits of base64, in which those bytes still have a part; for pop_secret_free(). */
-static char *dup_base64(const char *password, gsize n_before)
-{
-    gsize len = strlen(password), skipped = MIN(len, (3 - n_before % 3) % 3);
-
-    return g_base64_encode((const guchar *)password + skipped, len - skipped);
-}
-
-gboolean pop_login_is_told(const PopSession *session, const char *text)
-{
-    const char *password = net_secret_peek(session->options->secret);
-    gboolean is_told = *password && strstr(text, password) != NULL;
-    const gsize n_before[] = {0, strlen(session->options->account->user) + 2};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(n_before) && !is_told; i++) {
-        char *encoded = dup_base64(password, n_before[i]);
-
-        is_told = *encoded && strstr(text, encoded) != NULL;
-        pop_secret_free(encoded);
-    }
-    return is_told;
-}
-
 static void send_credentials(PopSession *session, PopFlight *flight, PopStepFunc next)
 {
     if (is_exposed(session)) {

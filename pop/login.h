@@ -7,6 +7,3 @@
 void pop_login_greeted(PopSession *session, const PopStatus *greeting);
 /* The stream is ready again: after STLS. */
 void pop_login_tls_is_up(PopSession *session);
-
-/* Whether @text holds the password, as it is or as it was sent. */
-gboolean pop_login_is_told(const PopSession *session, const char *text);

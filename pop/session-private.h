@@ -53,9 +53,7 @@ void pop_flight_free(PopFlight *flight);
 void pop_session_write_line(PopSession *session, const char *line);
 void pop_session_become_ready(PopSession *session);
 
-/* Closes; @error says all, or is NULL when all is well. */
-void pop_session_fail(PopSession *session, const GError *error);
-/* The same, with the host's name in front. */
+/* Closes, with the host's name before the text. */
 void pop_session_give_up(PopSession *session, const GError *error);
 void pop_session_fail_with(PopSession *session, MailError code, const char *format, ...)
     G_GNUC_PRINTF(3, 4);

@@ -92,7 +92,7 @@ static void answer_all(PopSession *session, const GError *error)
     }
 }
 
-void pop_session_fail(PopSession *session, const GError *error)
+static void fail(PopSession *session, const GError *error)
 {
     if (session->is_closed)
         return;
@@ -113,7 +113,7 @@ void pop_session_give_up(PopSession *session, const GError *error)
     g_autoptr(GError) told = g_error_copy(error);
 
     g_prefix_error(&told, "%s: ", session->options->account->host);
-    pop_session_fail(session, told);
+    fail(session, told);
 }
 
 void pop_session_fail_with(PopSession *session, MailError code, const char *format, ...)
@@ -148,13 +148,20 @@ static void break_off(PopSession *session, MailError code, const char *what)
     pop_session_fail_with(session, code, "%s: %s", doing, what);
 }
 
+static gboolean repeats_password(const PopSession *session, const char *text)
+{
+    const PopOptions *options = session->options;
+
+    return net_secret_is_in(options->secret, options->account->user, text);
+}
+
 GError *pop_session_explain(const PopSession *session, const PopStatus *status, const char *doing,
                             MailError plain)
 {
     PopStatus silenced = *status;
 
-    if (pop_login_is_told(session, status->text) ||
-        (status->code && pop_login_is_told(session, status->code))) {
+    if (repeats_password(session, status->text) ||
+        (status->code && repeats_password(session, status->code))) {
         silenced.code = NULL;
         silenced.text = "(words that hold the password)";
     }
@@ -296,7 +303,7 @@ static void answer(PopSession *session, const GError *error)
     flight->answer->done(error, flight->data);
     pop_flight_free(flight);
     if (is_open(session) && is_quit)
-        pop_session_fail(session, NULL);
+        fail(session, NULL);
     else if (is_open(session))
         send_more(session);
 }
@@ -403,7 +410,7 @@ static void on_ready(NetStream *stream, gpointer data)
 
 static void on_closed(NetStream *stream, const GError *error, gpointer data)
 {
-    pop_session_fail(data, error);
+    fail(data, error);
 }
 
 static void on_sent(NetStream *stream, gpointer data)
