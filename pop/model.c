@@ -165,8 +165,3 @@ const PopRow *pop_model_next(const PopModel *model, guint32 after)
 
     return node ? g_tree_node_value(node) : NULL;
 }
-
-guint pop_model_size(const PopModel *model)
-{
-    return (guint)g_tree_nnodes(model->rows);
-}

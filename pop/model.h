@@ -35,4 +35,3 @@ const PopRow *pop_model_get_uidl(const PopModel *model, const char *uidl);
 const GSList *pop_model_get_hash(const PopModel *model, const guint8 hash[POP_HASH_LEN]);
 /* The one with the lowest number above @after. */
 const PopRow *pop_model_next(const PopModel *model, guint32 after);
-guint pop_model_size(const PopModel *model);
