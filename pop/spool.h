@@ -19,13 +19,13 @@
 #pragma once
 
 #include "pop/message.h"
+#include "pop/pop.h"
 
 typedef struct PopSpool PopSpool;
 typedef struct PopWriter PopWriter;
 
 #define POP_UIDL_MAX          70 /* octets, RFC 1939 */
 #define POP_TRASH_DAYS        30
-#define POP_KEEP_FOREVER      G_MAXUINT
 #define POP_NUMBER_OF_CONTENT 0 /* the number is found out by what is in the message */
 
 /* @error: nothing of it was done, or it is not known to be durable; borrowed. */

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* pop/visit.h - one visit of the maildrop, which is locked for as long as it lasts.
+ *
+ *      log in -> UIDL, LIST -> match -> TOP of what is new -> RETR of what is wanted -> DELE ->
+ * QUIT
+ *
+ * Messages are asked for ahead of their answers, and are stored in the spool.  DELE is sent at the
+ * end, for what the spool allows and was read or removed; QUIT only when every step succeeded:
+ * otherwise the connection is dropped, so that the server deletes nothing.  Thread: engine.
+ */
+#pragma once
+
+#include "pop/pop.h"
+#include "pop/spool.h"
+
+typedef struct PopVisit PopVisit;
+
+/* None may free the visit, but ended(). */
+typedef struct {
+    /* The spool knows what the server has, and the headers of what is new as far as the server
+     * tells them; pop_visit_retrieve() may have been called before.  Once. */
+    void (*listed)(PopVisit *visit, gpointer owner);
+    /* Octets come, or are written: who waits for @number does not wait in vain. */
+    void (*comes)(PopVisit *visit, guint32 number, gpointer owner);
+    /* What was asked for by @number is durable as @stored, or why not.  Once each. */
+    void (*retrieved)(PopVisit *visit, guint32 number, guint32 stored, const GError *error,
+                      gpointer owner);
+    /* Once, the last: NULL when QUIT was answered.  Everything retrieved was told before. */
+    void (*ended)(PopVisit *visit, const GError *error, gpointer owner);
+} PopVisitEvents;
+
+/* @options and @spool must outlive the visit. */
+PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, const PopVisitEvents *events,
+                        gpointer owner);
+/* Accepts NULL; drops the connection without QUIT if it is there still; nothing is told any more.
+ */
+void pop_visit_free(PopVisit *visit);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PopVisit, pop_visit_free)
+
+/* @number, WAITING, is wanted; in the order of the calls, at once or when the list is known.  Twice
+ * is once.  retrieved() tells NOT_FOUND when the server does not have it. */
+void pop_visit_retrieve(PopVisit *visit, guint32 number);
+/* FALSE when it will take nothing more: it is about to end, or has. */
+gboolean pop_visit_is_open(const PopVisit *visit);
+/* So many were asked for and are not told yet. */
+guint pop_visit_n_pending(const PopVisit *visit);
+/* Nothing more is wanted: ends when what was asked for is done. */
+void pop_visit_end(PopVisit *visit);
