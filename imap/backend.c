@@ -6,7 +6,6 @@
  * and left when idle; where the server allows no more than one, the first does that too.
  */
 #include "imap/changes.h"
-#include "imap/patience.h"
 
 #define OTHERS_MAX    3 /* connections beside the first */
 #define TICK_S        5
@@ -27,7 +26,7 @@ struct ImapBackend {
     gboolean has_started;
     gboolean was_ready; /* since the last attempt to connect */
     gboolean is_refused;
-    ImapPatience patience, body_patience, writer_patience;
+    NetPatience patience, body_patience, writer_patience;
     gint64 tried_us;
     guint dispatch_source, retry_source, tick_source, bury_source, start_source;
     guint room_source;       /* no more connections than there are until then */
@@ -215,8 +214,8 @@ static void go_offline(ImapBackend *backend, const GError *error)
     cache_wants_fail(backend->cache, error);
     if (!backend->retry_source)
         backend->retry_source =
-            g_timeout_add(backend->is_refused ? imap_patience_jitter(REFUSED_MS)
-                                              : imap_patience_wait_ms(&backend->patience),
+            g_timeout_add(backend->is_refused ? net_patience_jitter(REFUSED_MS)
+                                              : net_patience_wait_ms(&backend->patience),
                           on_retry, backend);
 }
 
@@ -353,7 +352,7 @@ static void do_without_another(ImapBackend *backend)
         backend->lister->does_bodies = TRUE;
     if (!backend->room_source)
         backend->room_source =
-            g_timeout_add(imap_patience_jitter(REFUSED_MS), on_room_again, backend);
+            g_timeout_add(net_patience_jitter(REFUSED_MS), on_room_again, backend);
 }
 
 static gboolean on_body_retry(gpointer data)
@@ -403,11 +402,11 @@ static void body_closed(ImapBackend *backend, ImapWorker *worker, const GError *
         g_message("no further connection: %s", error->message);
         do_without_another(backend);
     } else if (!worker->has_convict &&
-               !imap_patience_allows_at_once(&backend->body_patience, worker->born_us)) {
+               !net_patience_allows_at_once(&backend->body_patience, worker->born_us)) {
         give_up(backend, imap_want_is_body, error);
         if (!backend->body_retry_source)
             backend->body_retry_source = g_timeout_add(
-                imap_patience_wait_ms(&backend->body_patience), on_body_retry, backend);
+                net_patience_wait_ms(&backend->body_patience), on_body_retry, backend);
     }
 }
 
@@ -424,12 +423,12 @@ static void writer_closed(ImapBackend *backend, ImapWorker *worker, const GError
     if (is_one_too_many(backend, worker)) {
         g_message("no further connection: %s", error->message);
         do_without_another(backend);
-    } else if (!imap_patience_allows_at_once(&backend->writer_patience, worker->born_us)) {
+    } else if (!net_patience_allows_at_once(&backend->writer_patience, worker->born_us)) {
         if (!was_out_of_reach(worker, error))
             give_up(backend, imap_want_is_change, error);
         if (!backend->writer_retry_source)
             backend->writer_retry_source = g_timeout_add(
-                imap_patience_wait_ms(&backend->writer_patience), on_writer_retry, backend);
+                net_patience_wait_ms(&backend->writer_patience), on_writer_retry, backend);
     }
 }
 
@@ -445,7 +444,7 @@ static void lister_closed(ImapBackend *backend, const GError *error)
     g_message("connection lost: %s", error->message);
     /* At once, what waits goes on waiting. */
     if (backend->was_ready && !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_TIMEOUT) &&
-        imap_patience_allows_at_once(&backend->patience, backend->tried_us))
+        net_patience_allows_at_once(&backend->patience, backend->tried_us))
         connect_lister(backend);
     else
         go_offline(backend, error);

@@ -6,7 +6,6 @@
  * answered, is looked for before anything else.  What had a setback goes last: it may be what makes
  * the server hang up.
  */
-#include "imap/patience.h"
 #include "imap/task.h"
 
 #define BATCH_MAX        10000 /* changes of messages */
@@ -38,7 +37,7 @@ struct ImapChanges {
     guint turn_source;
     guint32 idle_newest; /* with this one last, and so many, none could be done */
     guint idle_len;
-    ImapPatience patience;
+    NetPatience patience;
 };
 
 /* --- setbacks --- */
@@ -117,7 +116,7 @@ static void hold_set_back(struct ImapChanges *changes)
     }
     if (most)
         changes->held_source =
-            g_timeout_add(imap_patience_jitter(SET_BACK_MS << (most - 1)), on_held_enough, changes);
+            g_timeout_add(net_patience_jitter(SET_BACK_MS << (most - 1)), on_held_enough, changes);
 }
 
 /* --- life --- */
@@ -482,10 +481,10 @@ static void hold_unsettled(struct ImapChanges *changes)
             g_hash_table_add(changes->held, GUINT_TO_POINTER(change->id));
     }
     if (!g_hash_table_size(changes->held) && !changes->is_looking)
-        changes->patience = (ImapPatience){0};
+        changes->patience = (NetPatience){0};
     else if (g_hash_table_size(changes->held) && !changes->held_source)
         changes->held_source =
-            g_timeout_add(imap_patience_wait_ms(&changes->patience), on_held_enough, changes);
+            g_timeout_add(net_patience_wait_ms(&changes->patience), on_held_enough, changes);
 }
 
 /* What was lost with the connection. */

@@ -141,3 +141,18 @@ gboolean net_sasl_is_busy(const NetSasl *sasl);
 /* Answers @challenge (base64, "" at the start), one at a time.  Long computations run on a helper
  * thread. */
 void net_sasl_step(NetSasl *sasl, const char *challenge, NetSaslFunc done, gpointer data);
+
+/* --- how soon to connect again after connections that were of no use (net/patience.c) --- */
+
+/* Connections in a row that ended soon.  All zero in the beginning. */
+typedef struct {
+    guint n_at_once; /* made again without waiting */
+    guint retry_ms;  /* what was waited last */
+} NetPatience;
+
+/* Whether one may be made again at once after one that began at @since_us (monotonic). */
+gboolean net_patience_allows_at_once(NetPatience *patience, gint64 since_us);
+/* How long to wait before the next: longer each time. */
+guint net_patience_wait_ms(NetPatience *patience);
+/* @wait_ms or somewhat longer, so that not all clients of a server come back at once. */
+guint net_patience_jitter(guint wait_ms);
