@@ -498,11 +498,12 @@ static void demote(Cache *cache, GHashTable *seen, GHashTable *listed, gboolean 
 
 void cache_put_boxes(Cache *cache, const CacheBoxNews *boxes, gsize n_boxes)
 {
-    g_autoptr(GHashTable) known = index_children(cache);
-    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
-    g_autoptr(GHashTable) listed = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) known = NULL, seen = g_hash_table_new(NULL, NULL),
+                          listed = g_hash_table_new(NULL, NULL);
     gboolean is_changed = FALSE;
 
+    changes_follow_renames(cache, boxes, n_boxes);
+    known = index_children(cache);
     for (gsize i = 0; i < n_boxes; i++) {
         Box *box = boxes_get(cache, CACHE_ROOT);
 

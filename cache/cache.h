@@ -252,6 +252,7 @@ typedef struct {
     guint32 box;             /* of the message; or that is changed; or 0 */
     guint32 generation, uid; /* the message, or 0 */
     guint32 target;          /* where it will be; 0: nowhere (a mailbox: the root) */
+    const char *wire;        /* the server's name of @box, also when that is gone; or NULL */
     const char *name;        /* that it was given there; of a mailbox: its component, in UTF-8 */
     MailFlags add, remove;   /* APPEND: the flags it has, all in @add */
     gint64 date;             /* of APPEND: INTERNALDATE, Unix seconds; G_MININT64: the server's */

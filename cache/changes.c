@@ -15,8 +15,8 @@ static void change_free(gpointer data)
 
     g_clear_error(&change->refusal);
     g_free((char *)change->pub.name);
-    g_free(change->wire);
-    g_free(change->target_wire);
+    g_free((char *)change->pub.wire);
+    g_free((char *)change->target_wire);
     g_free(change);
 }
 
@@ -135,7 +135,6 @@ gboolean change_put(Cache *cache, Change *change, GError **error)
                     *removed = flag_names(cache, change->pub.remove);
     JournalRecord record = {
         .change = change->pub,
-        .wire = change->wire,
         .target_wire = change->target_wire,
         .uidvalidity = change->uidvalidity,
         .added = added,
@@ -170,7 +169,7 @@ static void note_place(Cache *cache, Change *change)
     const CacheBox *target = cache_box(cache, change->pub.target);
 
     if (box) {
-        change->wire = g_strdup(box->pub.wire);
+        change->pub.wire = g_strdup(box->pub.wire);
         change->uidvalidity = box->uidvalidity;
     }
     if (target)
@@ -208,13 +207,13 @@ gboolean change_record(Cache *cache, Change *change, GError **error)
     return TRUE;
 }
 
-static gboolean take_new_wire(char **wire, GHashTable *renamed)
+static gboolean take_new_wire(const char **wire, GHashTable *renamed)
 {
     const CacheBox *box = *wire ? g_hash_table_lookup(renamed, *wire) : NULL;
 
     if (!box)
         return FALSE;
-    g_free(*wire);
+    g_free((char *)*wire);
     *wire = g_strdup(box->wire);
     return TRUE;
 }
@@ -226,7 +225,7 @@ void changes_boxes_renamed(Cache *cache, GHashTable *renamed)
 
     for (GList *link = cache->changes->queue.head; link; link = link->next) {
         Change *change = link->data;
-        gboolean is_of = take_new_wire(&change->wire, renamed),
+        gboolean is_of = take_new_wire(&change->pub.wire, renamed),
                  is_to = take_new_wire(&change->target_wire, renamed);
 
         if (is_of || is_to)

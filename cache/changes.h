@@ -12,7 +12,7 @@ typedef struct Journal Journal;
  * index may be lost meanwhile. */
 typedef struct {
     CacheChange change;
-    const char *wire, *target_wire;
+    const char *target_wire;
     guint32 uidvalidity;         /* of the message's mailbox */
     const char *added, *removed; /* flags, by their names */
 } JournalRecord;
@@ -56,8 +56,8 @@ gboolean journal_check(const Journal *journal, GError **error);
 /* --- changes.c --- */
 
 typedef struct {
-    CacheChange pub;          /* first: a CacheChange is a Change */
-    char *wire, *target_wire; /* see JournalRecord */
+    CacheChange pub;         /* first: a CacheChange is a Change */
+    const char *target_wire; /* see JournalRecord */
     guint32 uidvalidity;
     guint64 n_written; /* the commit that has its record */
     GError *refusal;   /* why the server will not take it */
@@ -139,6 +139,12 @@ guint32 changes_find_box(Cache *cache, guint32 id, const char *wire);
 /* Gives a change that is not bound the numbers that its mailboxes have now; 0 where it is not known
  * what has become of them. */
 void changes_renumber(Cache *cache, Change *change);
+
+/* --- renames.c --- */
+
+/* Mailboxes whose RENAME was sent, with no answer, and that are in @boxes by their new names only:
+ * they were renamed. */
+void changes_follow_renames(Cache *cache, const CacheBoxNews *boxes, gsize n_boxes);
 
 /* --- shades.c: what changes make of messages --- */
 

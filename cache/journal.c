@@ -215,7 +215,7 @@ static gint64 record_sum(const JournalRecord *record)
         "%u %d %u %u %u %u %u %" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %u %u\n%s\n%s\n%s\n%s\n%s",
         change->id, change->kind, change->box, record->uidvalidity, change->generation, change->uid,
         change->target, change->date, change->size, change->sent_uidvalidity, change->sent_uidnext,
-        or_empty(record->wire), or_empty(record->target_wire), or_empty(change->name),
+        or_empty(change->wire), or_empty(record->target_wire), or_empty(change->name),
         or_empty(record->added), or_empty(record->removed));
 
     return (gint64)crc32(0, (const Bytef *)text, (uInt)strlen(text));
@@ -234,7 +234,7 @@ gboolean journal_put(Journal *journal, const JournalRecord *record, GError **err
     sqlite3_bind_int64(put, 1, change->id);
     sqlite3_bind_int64(put, 2, change->kind);
     sqlite3_bind_int64(put, 3, change->box);
-    bind_bytes(put, 4, record->wire);
+    bind_bytes(put, 4, change->wire);
     sqlite3_bind_int64(put, 5, record->uidvalidity);
     sqlite3_bind_int64(put, 6, change->generation);
     sqlite3_bind_int64(put, 7, change->uid);
@@ -304,7 +304,7 @@ gboolean journal_load(Journal *journal, void (*each)(const JournalRecord *record
         g_autofree char *wire = column_bytes(all, 3), *target_wire = column_bytes(all, 8);
         JournalRecord record = load_record(all);
 
-        record.wire = wire;
+        record.change.wire = wire;
         record.target_wire = target_wire;
         if (record_sum(&record) == sqlite3_column_int64(all, 16) &&
             (guint)record.change.kind <= CACHE_CHANGE_RENAME)

@@ -29,7 +29,7 @@ guint32 changes_find_box(Cache *cache, guint32 id, const char *wire)
 
 void changes_renumber(Cache *cache, Change *change)
 {
-    change->pub.box = changes_find_box(cache, change->pub.box, change->wire);
+    change->pub.box = changes_find_box(cache, change->pub.box, change->pub.wire);
     change->pub.target = changes_find_box(cache, change->pub.target, change->target_wire);
     change->pub.generation = 0;
 }
@@ -48,7 +48,7 @@ static gboolean has_messages(const Change *change, const Box *box)
 /* Takes the numbers that things have now, if all are known. */
 static void try_to_bind(Cache *cache, Change *change)
 {
-    guint32 id = changes_find_box(cache, change->pub.box, change->wire);
+    guint32 id = changes_find_box(cache, change->pub.box, change->pub.wire);
     guint32 target = changes_find_box(cache, change->pub.target, change->target_wire);
     const Box *box = boxes_get(cache, id);
 
@@ -70,7 +70,7 @@ static void try_to_bind(Cache *cache, Change *change)
 /* Whether what it is of is known to be gone. */
 static gboolean is_lost(Cache *cache, const Change *change, gboolean are_all_known)
 {
-    guint32 id = changes_find_box(cache, change->pub.box, change->wire);
+    guint32 id = changes_find_box(cache, change->pub.box, change->pub.wire);
     guint32 target = changes_find_box(cache, change->pub.target, change->target_wire);
     const Box *box = boxes_get(cache, id);
 
@@ -126,7 +126,7 @@ static void load_change(const JournalRecord *record, gpointer data)
     change->pub.add = change_parse_flags(cache, record->added);
     change->pub.remove = change_parse_flags(cache, record->removed);
     change->pub.is_taken = TRUE; /* until it is bound */
-    change->wire = g_strdup(record->wire);
+    change->pub.wire = g_strdup(record->change.wire);
     change->target_wire = g_strdup(record->target_wire);
     change->uidvalidity = record->uidvalidity;
     change->link.data = change;

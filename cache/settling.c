@@ -222,7 +222,7 @@ static gboolean removes(Cache *cache, const Change *change)
 static gboolean are_of_same_message(const Change *a, const Change *b)
 {
     return a->pub.uid == b->pub.uid && a->uidvalidity == b->uidvalidity &&
-           g_strcmp0(a->wire, b->wire) == 0;
+           g_strcmp0(a->pub.wire, b->pub.wire) == 0;
 }
 
 static gboolean is_removal(Cache *cache, const Change *change, const Change *copy)

@@ -570,17 +570,17 @@ static gboolean take_change(ImapWorker *worker, const CacheChange *told, GError 
     change->was_sent = told->sent_uidnext != 0;
     if (told->kind == CACHE_CHANGE_CREATE)
         return TRUE;
-    if (!box || !box->wire) {
+    if (!told->wire) {
         g_set_error(error, MAIL_ERROR, box ? MAIL_ERROR_UNSUPPORTED : MAIL_ERROR_NOT_FOUND,
                     "the server has no mailbox of that name");
         return FALSE;
     }
-    if (imap_is_inbox(box->wire)) {
+    if (imap_is_inbox(told->wire)) {
         g_set_error(error, MAIL_ERROR, MAIL_ERROR_PERMISSION,
                     "INBOX can be neither removed nor renamed");
         return FALSE;
     }
-    change->old = g_strdup(box->wire);
+    change->old = g_strdup(told->wire);
     return TRUE;
 }
 
