@@ -131,6 +131,11 @@ typedef enum {
 CacheAnswer cache_box_is_fresh(Cache *cache, guint32 box, gint64 max_age_us, guint64 *ret_want,
                                GError **error);
 
+/* Whether @box was compared with the server since @since_us (monotonic), for who asks to look for
+ * news: WAIT until it is; FAILED with why it cannot be now. */
+CacheAnswer cache_box_check(Cache *cache, guint32 box, gint64 since_us, guint64 *ret_want,
+                            GError **error);
+
 /* @box is listed by somebody who will very likely read @section, made here, of each message: may
  * suggest to be ready for that, unless all of the mailbox is listed. */
 void cache_expect_made(Cache *cache, guint32 box, const char *section);
@@ -450,6 +455,7 @@ typedef struct {
     const char *section; /* interned */
     guint64 length;      /* octets of the section as far as is known, or 0 */
     guint n_waiting;     /* 0: read-ahead */
+    gboolean is_urgent;  /* of SYNC: only a comparison that begins now will do */
     gboolean is_taken;
     gint64 deadline_us; /* monotonic */
 } CacheWant;

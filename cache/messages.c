@@ -26,6 +26,19 @@ CacheAnswer cache_box_is_fresh(Cache *cache, guint32 id, gint64 max_age_us, guin
     return wants_answer(cache, &(CacheWant){.kind = kind, .box = id}, ret_want, error);
 }
 
+CacheAnswer cache_box_check(Cache *cache, guint32 id, gint64 since_us, guint64 *ret_want,
+                            GError **error)
+{
+    const Box *box = boxes_get(cache, id);
+    const CacheWant want = {.kind = CACHE_WANT_SYNC, .box = id, .is_urgent = TRUE};
+
+    if (!box)
+        return CACHE_ABSENT;
+    if (box->pub.attributes & CACHE_BOX_NOSELECT || box->compared_us >= since_us)
+        return CACHE_FOUND;
+    return wants_answer(cache, &want, ret_want, error);
+}
+
 void cache_expect_made(Cache *cache, guint32 id, const char *section)
 {
     Box *box = boxes_get(cache, id);

@@ -21,6 +21,7 @@ typedef struct {
     gboolean is_complete;
     gboolean is_proved;
     gint64 synced_us;       /* monotonic; 0: not since the start */
+    gint64 compared_us;     /* when the comparison began that ended then, or one since */
     GArray *rows;           /* CacheMessage ascending by UID; NULL until asked for */
     guint n_unlisted;       /* among rows */
     guint hint;             /* where in rows the last one was found */

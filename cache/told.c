@@ -337,6 +337,7 @@ void cache_put_synced(Cache *cache, guint32 id, guint32 uidnext, guint64 modseq,
     shades_synced(cache, box->pub.generation, began_us);
     box->is_proved = TRUE;
     box->synced_us = g_get_monotonic_time();
+    box->compared_us = MAX(box->compared_us, began_us);
     if (box->uidnext == uidnext && box->modseq == modseq && box->is_complete == is_complete)
         return;
     box->uidnext = uidnext;

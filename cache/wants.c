@@ -50,7 +50,8 @@ static gboolean want_equal(gconstpointer a, gconstpointer b)
 
     return left->kind == right->kind && left->box == right->box &&
            left->generation == right->generation && left->uid == right->uid &&
-           left->block == right->block && left->section == right->section;
+           left->block == right->block && left->section == right->section &&
+           left->is_urgent == right->is_urgent;
 }
 
 void wants_init(Cache *cache)

@@ -368,6 +368,46 @@ static void test_closed(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(waiting.n + ready.n, ==, 0);
 }
 
+/* Who asks for news gets a comparison that began after the question, however new another is. */
+static void test_check(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 3, 10);
+    gint64 since_us = g_get_monotonic_time();
+    g_autoptr(GError) error = NULL;
+    guint64 want;
+
+    g_assert_cmpint(cache_box_check(fixture->cache, box, since_us, &want, NULL), ==, CACHE_WAIT);
+    expect_wants(fixture, "sync ");
+    g_assert_true(((CacheWant *)cache_wants(fixture->cache)->head->data)->is_urgent);
+    cache_put_synced(fixture->cache, box, 4, 100, TRUE, since_us - 1);
+    cache_want_done(fixture->cache, want, NULL);
+    g_assert_cmpint(cache_box_check(fixture->cache, box, since_us, &want, NULL), ==, CACHE_WAIT);
+    cache_put_synced(fixture->cache, box, 4, 100, TRUE, since_us);
+    cache_want_done(fixture->cache, want, NULL);
+    g_assert_cmpint(cache_box_check(fixture->cache, box, since_us, &want, NULL), ==, CACHE_FOUND);
+    fixture_offline(fixture);
+    g_assert_cmpint(cache_box_check(fixture->cache, box, since_us + 1, &want, &error), ==,
+                    CACHE_FAILED);
+    g_assert_cmpstr(error->message, ==, "the cable is cut");
+    g_assert_cmpint(cache_box_check(fixture->cache, box + 1, since_us, &want, NULL), ==,
+                    CACHE_ABSENT);
+    g_assert_cmpint(cache_box_check(fixture->cache, CACHE_ROOT, since_us, &want, NULL), ==,
+                    CACHE_FOUND);
+}
+
+/* A listing that is content with less does not stand in its way. */
+static void test_check_is_a_want_of_its_own(Fixture *fixture, gconstpointer data)
+{
+    guint32 box = fixture_put_inbox(fixture, 3, 10);
+    guint64 listing, check;
+
+    g_assert_cmpint(cache_box_is_fresh(fixture->cache, box, -1, &listing, NULL), ==, CACHE_WAIT);
+    g_assert_cmpint(cache_box_check(fixture->cache, box, g_get_monotonic_time(), &check, NULL), ==,
+                    CACHE_WAIT);
+    g_assert_cmpuint(check, !=, listing);
+    expect_wants(fixture, "sync sync ");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -385,5 +425,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/wants/asks-again", test_asks_again);
     FIXTURE_TEST("/cache/wants/cancels-another", test_cancels_another);
     FIXTURE_TEST("/cache/wants/closed", test_closed);
+    FIXTURE_TEST("/cache/wants/check", test_check);
+    FIXTURE_TEST("/cache/wants/check-is-a-want-of-its-own", test_check_is_a_want_of_its_own);
     return g_test_run();
 }
