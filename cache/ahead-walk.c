@@ -210,6 +210,14 @@ static void suggest_source(const char *section, gpointer data)
     sources->bytes += length;
 }
 
+static void suggest_sources_of(Sources *sources, MailPart *root, const char *section)
+{
+    if (cache_is_spool(sources->cache))
+        suggest_source("", sources);
+    else if (root)
+        sources->cache->maker->sources(root, section, suggest_source, sources);
+}
+
 /* Up to the first message whose tree has not come yet. */
 static void suggest_sources(Cache *cache, const Box *box, Walker *walker, const GArray *rows,
                             guint at, guint n_wanted)
@@ -225,8 +233,8 @@ static void suggest_sources(Cache *cache, const Box *box, Walker *walker, const 
         if (!row || (!root && !is_here && !trees_is_useless(cache, box->pub.generation, row->uid)))
             return;
         sources.uid = row->uid;
-        if (root && !is_here && !blocks_has(cache->blocks, &made, 0))
-            cache->maker->sources(root, walker->section, suggest_source, &sources);
+        if (!is_here && !blocks_has(cache->blocks, &made, 0))
+            suggest_sources_of(&sources, root, walker->section);
         walker->wanted = row->uid;
     }
 }
@@ -257,6 +265,8 @@ static gboolean is_lost(Cache *cache, const BodyKey *made)
 
     if (sections_has_whole(cache, made->generation, made->uid))
         return FALSE;
+    if (cache_is_spool(cache))
+        return !wants_has_block(cache, made, 0);
     if (!root)
         return !wants_has_tree(cache, made->generation, made->uid);
     cache->maker->sources(root, made->section, check_source, &check);

@@ -166,8 +166,10 @@ void arrivals_forget(Cache *cache, Change *change)
 static const Change *find_next(Cache *cache, const CacheChange *change)
 {
     gint64 key = message_key(new_generation(cache, change), change->new_uid);
+    const Change *next = g_hash_table_lookup(cache->changes->arrivals->forward, &key);
 
-    return g_hash_table_lookup(cache->changes->arrivals->forward, &key);
+    /* In a spool a message comes back to where it was: by an older one it left there before. */
+    return next && cache_is_spool(cache) && next->pub.id < change->id ? NULL : next;
 }
 
 /* The last of the changes that lead on from @change. */
@@ -333,7 +335,7 @@ gboolean cache_forward(Cache *cache, guint32 *generation, guint32 *uid, guint32 
                               : NULL;
     const CacheChange *last = first ? find_last(cache, &first->pub) : NULL;
 
-    if (!last)
+    if (!last || (new_generation(cache, last) == *generation && last->new_uid == *uid))
         return FALSE;
     *ret_id = last->id;
     if (has_landed(cache, last)) {

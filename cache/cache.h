@@ -72,6 +72,8 @@ typedef enum {
     CACHE_BOX_ARCHIVE = 1 << 5,
     CACHE_BOX_ALL = 1 << 6,
     CACHE_BOX_FLAGGED = 1 << 7,
+    CACHE_BOX_READ_ONCE = 1 << 8, /* what was read to its end leaves it, */
+    CACHE_BOX_READ = 1 << 9,      /* for the one that has this */
 } CacheBoxAttributes;
 
 #define CACHE_ROOT 0 /* the id of the root, which is no mailbox */
@@ -428,6 +430,28 @@ typedef struct {
 
 void cache_set_news(Cache *cache, const CacheNews *news, gpointer data);
 
+/* --- spools (cache/spool.c) ---
+ *
+ * The backend may have the messages themselves.  Then no bytes of theirs are kept here, and what it
+ * has is served in any state; all wants of BLOCKs of a message that it does not have are one, of
+ * block 0 of section "", which is done when it has the message; and there are no wants of TREEs.
+ * In such an account the mailboxes are what they are, and nothing comes but from the server: what
+ * would add something, or change a mailbox, fails with READ_ONLY.  A message that moves keeps its
+ * UID, and may come back.
+ */
+
+/* Up to @size octets from @offset of the message that the cache knows as @uid in @box: FOUND with
+ * them in @ret_slices, fewer only at its end; ABSENT when it is not here (yet); FAILED.  Must not
+ * call the cache. */
+typedef CacheAnswer (*CacheReadHere)(guint32 box, guint32 uid, guint64 offset, gsize size,
+                                     GPtrArray *ret_slices, GError **error, gpointer data);
+
+/* To be called before anything else. */
+void cache_set_spool(Cache *cache, CacheReadHere read_here, gpointer data);
+gboolean cache_is_spool(const Cache *cache);
+/* Where the account's changes are, and what else must not be lost. */
+const char *cache_state_dir(const Cache *cache);
+
 /* --- for backends: wants (cache/wants.c) --- */
 
 typedef enum {
@@ -522,7 +546,8 @@ void cache_put_uids(Cache *cache, guint32 box, const MailSet *uids);
 void cache_add_uids(Cache *cache, guint32 box, const MailSet *uids);
 /* The box does not seem to be the one that we know: compare it before it is used again. */
 void cache_box_suspect(Cache *cache, guint32 box);
-/* A message's line.  Its UID may be new. */
+/* A message's line.  Its UID may be new; of one that is listed only the flags count, and in a spool
+ * the size, with is_size_proved when it has the message: any other is corrected then. */
 void cache_put_line(Cache *cache, guint32 box, const CacheMessage *message, MailEnvelope *envelope);
 void cache_put_flags(Cache *cache, guint32 box, guint32 uid, MailFlags flags);
 void cache_put_gone(Cache *cache, guint32 box, const MailSet *uids);

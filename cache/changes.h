@@ -170,6 +170,8 @@ gboolean shades_has_come(Cache *cache, guint32 generation, guint32 uid);
 void shades_keep(Cache *cache, guint32 generation, MailSet *gone);
 /* The mailbox was compared with the server; that began at @began_us. */
 void shades_synced(Cache *cache, guint32 generation, gint64 began_us);
+/* Forgets what was settled of a message. */
+void shades_forget_settled(Cache *cache, guint32 generation, guint32 uid);
 void shades_forget_generation(Cache *cache, guint32 generation);
 /* The changes of the message that are not settled, in order: Change *, borrowed; or NULL. */
 const GPtrArray *shades_pending(Cache *cache, guint32 generation, guint32 uid);

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cache/private.h"
+#include "cache/changes.h"
 
 static gboolean fail(GError **error, const char *path, const char *why)
 {
@@ -19,9 +19,10 @@ char *cache_dir_name(const MailAccount *account)
 {
     /* What came in plain text may be anybody's: it is not served to who asks for TLS. */
     g_autoptr(GString) name =
-        g_string_new(account->security == MAIL_SECURITY_NONE ? "imap+insecure." : "imap.");
+        g_string_new(account->protocol == MAIL_PROTOCOL_POP3 ? "pop3" : "imap");
     g_autofree char *who = g_strdup_printf("%s@%s.%u", account->user, account->host, account->port);
 
+    g_string_append(name, account->security == MAIL_SECURITY_NONE ? "+insecure." : ".");
     for (const char *p = who; *p; p++)
         if (g_ascii_isalnum(*p) || strchr("@._-+", *p))
             g_string_append_c(name, *p);
@@ -74,4 +75,9 @@ int cache_dir_open(const char *path, GError **error)
         return -1;
     }
     return fd;
+}
+
+const char *cache_state_dir(const Cache *cache)
+{
+    return cache->changes->dir;
 }

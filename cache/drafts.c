@@ -136,7 +136,7 @@ gboolean draft_size(Cache *cache, guint32 id, guint64 *ret_size, GError **error)
 
 int cache_draft_new(Cache *cache, guint32 *ret_id, GError **error)
 {
-    guint32 id = journal_new_id(cache->changes->journal, error);
+    guint32 id = spool_refuses(cache, error) ? 0 : journal_new_id(cache->changes->journal, error);
     int fd = id ? draft_open_file(cache, DRAFT_FOLDER, id, O_RDWR | O_CREAT | O_EXCL, error) : -1;
 
     if (fd >= 0)

@@ -104,6 +104,16 @@ CacheAnswer cache_change_flags(Cache *cache, guint32 generation, guint32 uid, Ma
     return change_flags(cache, generation, uid, add, remove, ret_id, error);
 }
 
+/* It may have been in the target before: what is known of that is not of what comes. */
+static void expect_same_uid(Cache *cache, const Change *change)
+{
+    const Box *target = boxes_get(cache, change->pub.target);
+
+    changes_flush_gone(cache);
+    if (target)
+        shades_forget_settled(cache, target->pub.generation, change->pub.uid);
+}
+
 /* A message that will be shown in another mailbox. */
 static CacheAnswer transfer(Cache *cache, CacheChangeKind kind, guint32 id, guint32 generation,
                             guint32 uid, guint32 target, const char *name, guint32 *ret_id,
@@ -115,6 +125,8 @@ static CacheAnswer transfer(Cache *cache, CacheChangeKind kind, guint32 id, guin
         return CACHE_FAILED;
     change->pub.target = target;
     change->pub.name = g_strdup(name);
+    if (cache_is_spool(cache))
+        expect_same_uid(cache, change);
     if (ret_id)
         *ret_id = change->pub.id;
     return change_record(cache, change, error) ? CACHE_FOUND : CACHE_FAILED;
@@ -141,7 +153,9 @@ CacheAnswer cache_change_copy(Cache *cache, guint32 generation, guint32 uid, gui
                               const char *name, guint32 id, guint64 *ret_want, GError **error)
 {
     CacheMessage message;
-    CacheAnswer answer = find(cache, &generation, &uid, &message, ret_want, error);
+    CacheAnswer answer = spool_refuses(cache, error)
+                             ? CACHE_FAILED
+                             : find(cache, &generation, &uid, &message, ret_want, error);
 
     if (answer == CACHE_FOUND)
         answer = rights_check_insert(cache, target, ret_want, error);
@@ -210,7 +224,7 @@ CacheAnswer cache_change_append(Cache *cache, guint32 id, guint32 target, const 
 {
     CacheMessage message;
     guint64 size;
-    CacheAnswer answer = draft_size(cache, id, &size, error)
+    CacheAnswer answer = !spool_refuses(cache, error) && draft_size(cache, id, &size, error)
                              ? check_append(cache, target, size, ret_want, error)
                              : CACHE_FAILED;
     Change *change;
@@ -256,6 +270,8 @@ static CacheAnswer change_box(Cache *cache, CacheChangeKind kind, guint32 box, g
 {
     Change *change;
 
+    if (spool_refuses(cache, error))
+        return CACHE_FAILED;
     if (cache->state == CACHE_OFFLINE) {
         g_propagate_error(error, cache->state_error ? g_error_copy(cache->state_error)
                                                     : g_error_new(MAIL_ERROR, MAIL_ERROR_OFFLINE,

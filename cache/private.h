@@ -73,6 +73,8 @@ struct Cache {
     gpointer backend_data;
     const CacheMaker *maker;
     gpointer maker_data;
+    CacheReadHere read_here; /* NULL: no spool */
+    gpointer read_here_data;
 };
 
 /* --- dir.c --- */
@@ -218,8 +220,8 @@ void message_store(Cache *cache, const Box *box, const CacheMessage *row,
                    const MailEnvelope *envelope);
 /* The same when only the flags changed. */
 void message_store_flags(Cache *cache, const Box *box, const CacheMessage *row);
-/* The size is proved. */
-void message_set_size(Cache *cache, Box *box, CacheMessage *row, guint64 size);
+/* Tells it where it is another one. */
+void message_set_size(Cache *cache, Box *box, CacheMessage *row, guint64 size, gboolean is_proved);
 
 /* --- told.c --- */
 
@@ -339,6 +341,28 @@ void wants_tell_backend(Cache *cache);
 void wants_fail_generation(Cache *cache, guint32 generation);
 /* Ends the wants for the mailbox @id: who waits asks again, or fails with @error. */
 void wants_end_box(Cache *cache, guint32 id, const GError *error);
+
+/* --- reads.c --- */
+
+/* A message of which the server told another size has @size: its sizes are not believed any more.
+ */
+void reads_note_lie(Cache *cache, const Box *box, const CacheMessage *row, guint64 size);
+
+/* --- spool.c --- */
+
+/* TRUE, with READ_ONLY, where nothing but the server adds anything. */
+gboolean spool_refuses(const Cache *cache, GError **error);
+/* Bytes [offset, end) of a whole message that is in the spool; ABSENT when it is not, or @key is
+ * not of the whole. */
+CacheAnswer spool_read(Cache *cache, const BodyKey *key, guint64 offset, guint64 end,
+                       GPtrArray *ret_slices, GError **error);
+/* Whether it is there: FOUND, ABSENT, or FAILED. */
+CacheAnswer spool_find(Cache *cache, guint32 generation, guint32 uid, GError **error);
+gboolean spool_has(Cache *cache, guint32 generation, guint32 uid);
+/* The size of a message that is in the spool is found there, unless it is proved. */
+void spool_prove_size(Cache *cache, Box *box, CacheMessage *row);
+/* The backend tells a size, which does not count where one is proved. */
+void spool_put_size(Cache *cache, Box *box, CacheMessage *row, guint64 size, gboolean is_proved);
 
 /* --- trees.c --- */
 

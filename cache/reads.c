@@ -10,7 +10,10 @@ static gboolean lookup(Cache *cache, guint32 generation, guint32 uid, Box **ret_
 {
     *ret_box = g_hash_table_lookup(cache->generations, GUINT_TO_POINTER(generation));
     *ret_row = *ret_box ? box_row(cache, *ret_box, uid) : NULL;
-    return *ret_row && (*ret_row)->is_listed;
+    if (!*ret_row || !(*ret_row)->is_listed)
+        return FALSE;
+    spool_prove_size(cache, *ret_box, *ret_row);
+    return TRUE;
 }
 
 /* Whether what the server told of the size holds.  No message is empty. */
@@ -89,7 +92,7 @@ CacheAnswer cache_message_size(Cache *cache, guint32 generation, guint32 uid, gu
             row->is_end_asked |= answer == CACHE_WAIT;
             return answer;
         }
-        message_set_size(cache, box, row, size);
+        message_set_size(cache, box, row, size, TRUE);
     }
     *ret_size = row->size;
     return CACHE_FOUND;
@@ -180,6 +183,11 @@ static gboolean is_beyond_end(const Reading *reading, guint32 block)
 
 static CacheAnswer read_blocks(const Reading *reading)
 {
+    CacheAnswer answer = spool_read(reading->cache, &reading->key, reading->offset, reading->end,
+                                    reading->slices, reading->error);
+
+    if (answer != CACHE_ABSENT)
+        return answer;
     if (reading->end > CACHE_SIZE_MAX) {
         g_set_error(reading->error, MAIL_ERROR, MAIL_ERROR_TOO_BIG,
                     "what lies beyond %" G_GUINT64_FORMAT " octets cannot be read", CACHE_SIZE_MAX);
@@ -202,6 +210,8 @@ static CacheAnswer read_blocks(const Reading *reading)
 /* Whether the blocks of the section that hold [offset, end) are here. */
 static gboolean has_blocks(Cache *cache, const BodyKey *key, guint64 offset, guint64 end)
 {
+    if (cache_is_spool(cache) && !*key->section)
+        return spool_has(cache, key->generation, key->uid);
     for (guint64 n = offset / CACHE_BLOCK_SIZE; n * CACHE_BLOCK_SIZE < end; n++)
         if (!blocks_has(cache->blocks, key, (guint32)n))
             return FALSE;
@@ -286,13 +296,13 @@ gboolean cache_has(Cache *cache, guint32 generation, guint32 uid, const char *se
     return has_blocks(cache, &key, offset, end);
 }
 
-static void stop_believing(Cache *cache, const Box *box, const CacheMessage *row, const char *how)
+void reads_note_lie(Cache *cache, const Box *box, const CacheMessage *row, guint64 size)
 {
     if (cache->sizes_lie)
         return;
     g_message("the server told %" G_GUINT64_FORMAT " octets for a message that has %s (mailbox %s, "
               "UID %u): its sizes are not believed any more",
-              row->size, how, box->pub.name, row->uid);
+              row->size, size > row->size ? "more" : "less", box->pub.name, row->uid);
     cache->sizes_lie = TRUE;
     cache_put_meta(cache, "sizes_lie", 1);
 }
@@ -308,9 +318,9 @@ static void note_size(Cache *cache, Box *box, CacheMessage *row, guint32 block, 
     if (row->is_size_proved && row->size == end)
         return;
     if (end > row->size || (is_end && end < row->size))
-        stop_believing(cache, box, row, end > row->size ? "more" : "less");
+        reads_note_lie(cache, box, row, end);
     if (is_end && is_true_end(row, block, len)) {
-        message_set_size(cache, box, row, end);
+        message_set_size(cache, box, row, end, TRUE);
     } else if (end > row->size) {
         /* At least that; who reads it must not take what was told for the whole. */
         row->size = end;
@@ -328,7 +338,7 @@ void cache_put_block(Cache *cache, guint32 generation, guint32 uid, const char *
     Box *box;
     CacheMessage *row;
 
-    if (!lookup(cache, generation, uid, &box, &row))
+    if (!lookup(cache, generation, uid, &box, &row) || (cache_is_spool(cache) && !*section))
         return;
     g_return_if_fail(len == CACHE_BLOCK_SIZE || (len < CACHE_BLOCK_SIZE && is_end));
     blocks_put(cache->blocks, &key, block, bytes, is_end);

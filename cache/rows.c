@@ -188,13 +188,13 @@ CacheMessage *box_row(Cache *cache, Box *box, guint32 uid)
     return &g_array_index(rows, CacheMessage, box->hint);
 }
 
-void message_set_size(Cache *cache, Box *box, CacheMessage *row, guint64 size)
+void message_set_size(Cache *cache, Box *box, CacheMessage *row, guint64 size, gboolean is_proved)
 {
     g_autoptr(MailEnvelope) envelope = cache_dup_envelope(cache, box->pub.generation, row->uid);
     gboolean is_corrected = row->size != size;
 
     row->size = size;
-    row->is_size_proved = TRUE;
+    row->is_size_proved = is_proved;
     if (envelope)
         message_store(cache, box, row, envelope);
     if (is_corrected && cache->news)

@@ -214,6 +214,16 @@ void shades_synced(Cache *cache, guint32 generation, gint64 began_us)
     }
 }
 
+void shades_forget_settled(Cache *cache, guint32 generation, guint32 uid)
+{
+    Shade *shade = shade_get(cache, generation, uid);
+
+    if (!shade)
+        return;
+    forget_settled(shade);
+    drop_if_empty(cache, shade);
+}
+
 void shades_forget_generation(Cache *cache, guint32 generation)
 {
     GHashTableIter iter;

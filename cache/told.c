@@ -286,11 +286,14 @@ void cache_put_line(Cache *cache, guint32 id, const CacheMessage *message, MailE
     row = row_get_or_add(cache, box, message->uid);
     if (row->is_listed) {
         cache_put_flags(cache, id, message->uid, message->flags);
+        if (cache_is_spool(cache))
+            spool_put_size(cache, box, row, message->size, message->is_size_proved);
         return;
     }
     *row = (CacheMessage){
         .uid = message->uid,
         .is_listed = TRUE,
+        .is_size_proved = cache_is_spool(cache) && message->is_size_proved,
         .flags = message->flags,
         .size = message->size,
         .date = message->date,

@@ -206,7 +206,7 @@ gboolean trees_is_useless(Cache *cache, guint32 generation, guint32 uid)
 {
     const Tree *tree = get(cache, message_key(generation, uid));
 
-    return tree && !tree->root;
+    return tree ? !tree->root : cache_is_spool(cache);
 }
 
 gboolean trees_is_unplaceable(Cache *cache, guint32 generation, guint32 uid)

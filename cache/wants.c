@@ -318,6 +318,13 @@ gboolean wants_suggest(Cache *cache, const CacheWant *wanted)
 
 static CacheWant block_want(Cache *cache, const BodyKey *key, guint32 block)
 {
+    BodyKey whole = {key->generation, key->uid, g_intern_static_string("")};
+
+    /* A spool gets a message whole. */
+    if (cache_is_spool(cache)) {
+        key = &whole;
+        block = 0;
+    }
     return (CacheWant){
         .kind = CACHE_WANT_BLOCK,
         .box = cache_box_of_generation(cache, key->generation)->id,
@@ -334,7 +341,11 @@ CacheAnswer wants_answer_block(Cache *cache, const BodyKey *key, guint32 block, 
 {
     CacheWant want = block_want(cache, key, block);
 
-    return wants_answer(cache, &want, ret_want, error);
+    switch (spool_find(cache, key->generation, key->uid, error)) {
+    case CACHE_ABSENT: return wants_answer(cache, &want, ret_want, error);
+    case CACHE_FAILED: return CACHE_FAILED;
+    default: return CACHE_ABSENT; /* what is not found in the message is nowhere */
+    }
 }
 
 gboolean wants_has_block(Cache *cache, const BodyKey *key, guint32 block)
@@ -348,13 +359,13 @@ void wants_suggest_block(Cache *cache, const BodyKey *key, guint32 block)
 {
     CacheWant want = block_want(cache, key, block);
 
-    if (!blocks_has(cache->blocks, key, block))
+    if (!blocks_has(cache->blocks, key, block) && !spool_has(cache, key->generation, key->uid))
         wants_suggest(cache, &want);
 }
 
 void wants_suggest_blocks(Cache *cache, const BodyKey *key, guint64 from, guint64 to)
 {
-    to = MIN(to, CACHE_SIZE_MAX);
+    to = cache_is_spool(cache) ? MIN(to, from + 1) : MIN(to, CACHE_SIZE_MAX);
     for (guint64 block = from / CACHE_BLOCK_SIZE; block * CACHE_BLOCK_SIZE < to; block++)
         wants_suggest_block(cache, key, (guint32)block);
 }

@@ -141,6 +141,28 @@ static void test_plain_text_is_apart(Fixture *fixture, gconstpointer data)
     g_assert_nonnull(cache);
 }
 
+static void test_protocols_are_apart(Fixture *fixture, gconstpointer data)
+{
+    static const struct {
+        const char *url, *name;
+    } rows[] = {
+        {"imap://me@example.org", "imap.me@example.org.143"},
+        {"imap+insecure://me@example.org:99", "imap+insecure.me@example.org.99"},
+        {"pop3s://me@example.org", "pop3.me@example.org.995"},
+        {"pop3://me@example.org", "pop3.me@example.org.110"},
+        {"pop3+insecure://me@example.org:99", "pop3+insecure.me@example.org.99"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(MailAccount) account = mail_account_parse(rows[i].url, NULL);
+        g_autoptr(Cache) cache = cache_open(account, &fixture->options, NULL);
+        g_autofree char *dir = g_build_filename(fixture->options.dir, rows[i].name, NULL);
+
+        g_assert_nonnull(cache);
+        g_assert_true(g_file_test(dir, G_FILE_TEST_IS_DIR));
+    }
+}
+
 /* A number is not given out again when only the file that tells of it is an old one. */
 static void test_old_numbers(Fixture *fixture, gconstpointer data)
 {
@@ -185,6 +207,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/dir/second-opener", test_second_opener);
     FIXTURE_TEST("/cache/dir/accounts-are-apart", test_accounts_are_apart);
     FIXTURE_TEST("/cache/dir/plain-text-is-apart", test_plain_text_is_apart);
+    FIXTURE_TEST("/cache/dir/protocols-are-apart", test_protocols_are_apart);
     FIXTURE_TEST("/cache/dir/old-numbers", test_old_numbers);
     FIXTURE_TEST("/cache/dir/long-account", test_long_account);
     return g_test_run();
