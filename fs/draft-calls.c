@@ -26,7 +26,8 @@ static int check_place(FsRequest *request, FsNode dir, const char *name)
 
     if (!fs_is_directory(dir))
         return ENOTDIR;
-    if (request->fs->options.is_read_only || dir.kind != FS_KIND_BOX)
+    if (request->fs->options.is_read_only || dir.kind != FS_KIND_BOX ||
+        cache_is_spool(request->fs->cache))
         return EROFS;
     if (!box)
         return ESTALE;
@@ -331,7 +332,11 @@ void fs_run_setattr(FsRequest *request)
         return;
     }
     /* Without a handle nothing would say when it is over. */
-    if (answer_code(request, is_resize && !draft ? EPERM : 0))
+    if (is_resize && !draft) {
+        fs_answer_error(request, cache_is_spool(request->fs->cache) ? EROFS : EPERM);
+        return;
+    }
+    if (fs_is_directory(request->node) && !fs_touch(request))
         return;
     if (is_resize && request->attr.st_size > 0 && !get_ready(request, draft))
         return;
@@ -362,6 +367,8 @@ void fs_run_copy_file_range(FsRequest *request)
     guint64 size;
     CacheAnswer answer;
 
+    if (answer_code(request, cache_is_spool(fs->cache) ? EROFS : 0))
+        return;
     /* The kernel reads and writes instead. */
     if (answer_code(request,
                     !draft || !fs_is_mail(request->node) || fs_draft_of_node(fs, request->node)

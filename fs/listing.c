@@ -8,6 +8,8 @@
 
 #define FRESH_US    (2 * G_USEC_PER_SEC)
 #define LISTING_MAX (1024 * 1024) /* bytes of one page of a directory */
+#define SET_TIMES                                                                                  \
+    (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW)
 
 /* Answers unless there is a directory to look into. */
 static gboolean is_no_dir(FsRequest *request)
@@ -52,6 +54,25 @@ void fs_run_opendir(FsRequest *request)
     /* What changes in a mailbox, the notifier tells. */
     fi.cache_readdir = fi.keep_cache = box != NULL;
     fs_answer_open(request, &fi);
+}
+
+/* Programs that copy files set times, too: it is no error when there is nobody to ask. */
+gboolean fs_touch(FsRequest *request)
+{
+    const CacheBox *box = fs_node_box(request->fs, request->node);
+
+    if (!box || !box->wire || !(request->flags & SET_TIMES) || request->missed)
+        return TRUE;
+    if (!request->began_us)
+        request->began_us = g_get_monotonic_time();
+    request->may_fail = TRUE;
+    if (cache_box_check(request->fs->cache, box->id, request->began_us, &request->want,
+                        &request->error) == CACHE_WAIT) {
+        fs_conclude(request, CACHE_WAIT, 0);
+        return FALSE;
+    }
+    g_clear_error(&request->error);
+    return TRUE;
 }
 
 typedef struct {

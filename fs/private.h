@@ -66,6 +66,7 @@ struct FsRequest {
     GBytes *bytes;            /* of write and setxattr */
     guint32 change;           /* that it has made, and waits for */
     guint32 until;            /* of fsync: the last change that it waits for */
+    gint64 began_us;          /* of touching a mailbox: monotonic */
 
     guint64 want;   /* set with CACHE_WAIT */
     GError *error;  /* set with CACHE_FAILED */

@@ -53,6 +53,11 @@ CacheAnswer fs_fill_entry(FsRequest *request, FsNode node, struct fuse_entry_par
 /* The same of one that it lists.  FALSE when it is told nothing but the name. */
 gboolean fs_fill_listed(FsRequest *request, FsNode node, struct fuse_entry_param *entry);
 
+/* --- listing.c --- */
+
+/* Looks for news in the mailbox that is touched, when its times are set.  FALSE: @request waits. */
+gboolean fs_touch(FsRequest *request);
+
 /* --- nodes.c --- */
 
 /* What mailboxes and messages look like in one of the views. */

@@ -55,8 +55,10 @@ void fakebackend_free(FakeBackend *backend)
 
 /* --- mailboxes --- */
 
-static guint attributes_of(const char *path)
+static guint attributes_of(const FakeBackend *backend, const char *path)
 {
+    if (backend->is_spool)
+        return g_str_equal(path, "Read") ? CACHE_BOX_READ : CACHE_BOX_READ_ONCE;
     if (g_str_equal(path, "Trash"))
         return CACHE_BOX_TRASH;
     return g_str_equal(path, "Sent") ? CACHE_BOX_SENT : 0;
@@ -71,7 +73,8 @@ static void put_boxes(FakeBackend *backend)
     for (guint i = 0; i < backend->paths->len; i++) {
         const char *path = backend->paths->pdata[i];
         char **names = g_strsplit(path, "/", -1);
-        CacheBoxNews box = {path, (const char *const *)names, none_raw, attributes_of(path)};
+        CacheBoxNews box = {path, (const char *const *)names, none_raw,
+                            attributes_of(backend, path)};
 
         g_ptr_array_add(split, names);
         g_array_append_val(boxes, box);
@@ -171,12 +174,47 @@ FakeMessage *fakebackend_add_raw(FakeBackend *backend, guint32 box, guint32 uid,
     return message;
 }
 
+static guint8 byte_at(guint32 uid, guint64 offset)
+{
+    return (guint8)(offset * 7 + (offset >> 8) * 13 + (offset >> 16) * 31 + uid);
+}
+
+static GBytes *made_up(const FakeMessage *message)
+{
+    guint8 *data = g_malloc(MAX(message->size, 1));
+
+    for (guint64 i = 0; i < message->size; i++)
+        data[i] = byte_at(message->uid, i);
+    return g_bytes_new_take(data, message->size);
+}
+
 static MailSet *set_of(guint32 uid)
 {
     MailSet *set = mail_set_new();
 
     mail_set_add(set, uid, uid);
     return set;
+}
+
+/* A spool answers by itself, for the messages that it has. */
+static CacheAnswer read_here(guint32 box, guint32 uid, guint64 offset, gsize size,
+                             GPtrArray *ret_slices, GError **error, gpointer data)
+{
+    const FakeMessage *message = fakebackend_message(data, box, uid);
+    g_autoptr(GBytes) all = message && message->is_here ? made_up(message) : NULL;
+    gsize len = all ? g_bytes_get_size(all) : 0;
+
+    if (!all)
+        return CACHE_ABSENT;
+    if (size && offset < len)
+        g_ptr_array_add(ret_slices, g_bytes_new_from_bytes(all, offset, MIN(size, len - offset)));
+    return CACHE_FOUND;
+}
+
+void fakebackend_be_spool(FakeBackend *backend)
+{
+    backend->is_spool = TRUE;
+    cache_set_spool(backend->cache, read_here, backend);
 }
 
 void fakebackend_deliver(FakeBackend *backend, guint32 box, guint32 uid)
@@ -253,11 +291,6 @@ static void put_lines(FakeBackend *backend, const CacheWant *want)
     }
 }
 
-static guint8 byte_at(guint32 uid, guint64 offset)
-{
-    return (guint8)(offset * 7 + (offset >> 8) * 13 + (offset >> 16) * 31 + uid);
-}
-
 void fakebackend_check_bytes(guint32 uid, guint64 offset, const guint8 *bytes, gsize len)
 {
     for (gsize i = 0; i < len; i++)
@@ -324,21 +357,16 @@ static GBytes *section_of(const FakeMessage *message, const char *section)
     return g_bytes_new_from_bytes(message->raw, (gsize)off, (gsize)len);
 }
 
-static GBytes *made_up(const FakeMessage *message)
-{
-    guint8 *data = g_malloc(MAX(message->size, 1));
-
-    for (guint64 i = 0; i < message->size; i++)
-        data[i] = byte_at(message->uid, i);
-    return g_bytes_new_take(data, message->size);
-}
-
 static void put_block(FakeBackend *backend, const CacheWant *want)
 {
-    const FakeMessage *message = fakebackend_message(backend, want->box, want->uid);
+    FakeMessage *message = fakebackend_message(backend, want->box, want->uid);
     guint64 start = (guint64)want->block * CACHE_BLOCK_SIZE, size;
     g_autoptr(GBytes) all = NULL, bytes = NULL;
 
+    if (message && backend->is_spool) {
+        message->is_here = TRUE;
+        return;
+    }
     if (message)
         all = message->raw ? section_of(message, want->section) : made_up(message);
     size = all ? g_bytes_get_size(all) : 0;
@@ -510,7 +538,7 @@ static guint32 next_uid(FakeBackend *backend, guint32 box)
 /* One like @message (or, if NULL, any) comes to the target; its UID. */
 static guint32 bring(FakeBackend *backend, const CacheChange *change, const FakeMessage *message)
 {
-    guint32 uid = next_uid(backend, change->target);
+    guint32 uid = backend->is_spool ? change->uid : next_uid(backend, change->target);
     FakeMessage *copy = fakebackend_add(backend, change->target, uid);
     g_autoptr(MailSet) uids = set_of(uid);
 

@@ -14,13 +14,15 @@ typedef struct {
     guint64 size_told; /* in its line; the same at first */
     const char *from, *subject, *to;
     GBytes *raw;            /* or NULL: see fakebackend_check_bytes() */
+    gboolean is_here;       /* in the spool */
     gboolean tells_no_tree; /* that is of use */
 } FakeMessage;
 
 typedef struct {
     Cache *cache;
-    gboolean is_held; /* wants are left until the test fulfils them; else they are at once */
-    gboolean is_lazy; /* a comparison of a mailbox does not tell the UIDs that are there */
+    gboolean is_held;  /* wants are left until the test fulfils them; else they are at once */
+    gboolean is_spool; /* it has what was asked for once, and UIDs are the same everywhere */
+    gboolean is_lazy;  /* a comparison of a mailbox does not tell the UIDs that are there */
     CacheQuota quota;
     CacheRights rights;   /* in each mailbox; all at first */
     GPtrArray *paths;     /* of the mailboxes */
@@ -30,9 +32,11 @@ typedef struct {
 /* Is at once the backend of @cache, which is online. */
 FakeBackend *fakebackend_new(Cache *cache);
 void fakebackend_free(FakeBackend *backend);
+/* Before anything else. */
+void fakebackend_be_spool(FakeBackend *backend);
 
 /* The mailboxes there are now: "INBOX", "Archive/2024", up to NULL.  One called Sent is \Sent, and
- * Trash is \Trash. */
+ * Trash is \Trash; in a spool, what is read in INBOX belongs to Read. */
 void fakebackend_set_boxes(FakeBackend *backend, const char *first, ...) G_GNUC_NULL_TERMINATED;
 /* Its id. */
 guint32 fakebackend_box(FakeBackend *backend, const char *path);

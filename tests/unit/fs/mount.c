@@ -38,7 +38,18 @@ static void fill(Mount *mount)
     fakebackend_add(mount->backend, mount->sent, 7);
 }
 
-void mount_set_up(Mount *mount, gconstpointer data)
+static void fill_spool(Mount *mount)
+{
+    fakebackend_be_spool(mount->backend);
+    fakebackend_set_boxes(mount->backend, "INBOX", "Read", NULL);
+    mount->inbox = fakebackend_box(mount->backend, "INBOX");
+    mount->read = fakebackend_box(mount->backend, "Read");
+    for (guint32 uid = 1; uid <= 3; uid++)
+        fakebackend_add(mount->backend, mount->inbox, uid);
+    fakebackend_add(mount->backend, mount->read, 7);
+}
+
+static void set_up(Mount *mount, void (*fill_it)(Mount *mount), gconstpointer data)
 {
     FsOptions options = data ? *(const FsOptions *)data : (FsOptions){0};
     int fd;
@@ -49,7 +60,7 @@ void mount_set_up(Mount *mount, gconstpointer data)
     mount->dir = g_dir_make_tmp("mailfs-test-XXXXXX", NULL);
     open_cache(mount);
     mount->backend = fakebackend_new(mount->cache);
-    fill(mount);
+    fill_it(mount);
     mount->kernel = fakekernel_new(&fd);
     mount->fs = fs_new(mount->cache, &options, NULL);
     g_assert_nonnull(mount->fs);
@@ -57,9 +68,24 @@ void mount_set_up(Mount *mount, gconstpointer data)
     fakekernel_init(mount->kernel);
 }
 
+void mount_set_up(Mount *mount, gconstpointer data)
+{
+    set_up(mount, fill, data);
+}
+
+void mount_set_up_spool(Mount *mount, gconstpointer data)
+{
+    set_up(mount, fill_spool, data);
+}
+
 void mount_set_up_usual(Mount *mount, gconstpointer data)
 {
     mount_set_up(mount, NULL);
+}
+
+void mount_set_up_usual_spool(Mount *mount, gconstpointer data)
+{
+    mount_set_up_spool(mount, NULL);
 }
 
 static void remove_tree(const char *path)

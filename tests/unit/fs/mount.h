@@ -24,19 +24,25 @@ typedef struct {
     FakeKernel *kernel;
     Fs *fs;
     guint n_ended;
-    guint32 inbox, sent; /* boxes */
+    guint32 inbox, sent, read; /* boxes */
 } Mount;
 
 /* @options: FsOptions, or NULL for the usual ones. */
 void mount_set_up(Mount *mount, gconstpointer options);
+/* The same of a spool: INBOX (UIDs 1 to 3), where messages are read once, and Read (UID 7). */
+void mount_set_up_spool(Mount *mount, gconstpointer options);
 /* With the usual options, for tests with data of their own. */
 void mount_set_up_usual(Mount *mount, gconstpointer data);
+void mount_set_up_usual_spool(Mount *mount, gconstpointer data);
 void mount_tear_down(Mount *mount, gconstpointer data);
 /* Unmounts. */
 void mount_end(Mount *mount);
 
 #define mount_test(path, options, func)                                                            \
     g_test_add(path, Mount, options, mount_set_up, func, mount_tear_down)
+
+#define spool_test(path, options, func)                                                            \
+    g_test_add(path, Mount, options, mount_set_up_spool, func, mount_tear_down)
 
 /* --- calls: those with send in their name return the request, the others wait for the answer ---
  */
