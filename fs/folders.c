@@ -28,12 +28,20 @@ static gboolean is_protected(Fs *fs, const CacheBox *box)
     return FALSE;
 }
 
+/* Whether there may be other mailboxes in @dir than there are. */
+static gboolean may_change_in(Fs *fs, FsNode dir)
+{
+    return fs_is_changeable(dir) && fs_is_writable(fs, dir) && !cache_is_spool(fs->cache);
+}
+
 /* An errno, or 0 where the mailbox may be renamed or removed. */
 static int check_change(Fs *fs, guint32 id)
 {
     const CacheBox *box = cache_box(fs->cache, id);
     CacheRights rights;
 
+    if (cache_is_spool(fs->cache))
+        return EROFS;
     if (id == CACHE_ROOT || !box || is_protected(fs, box))
         return EPERM;
     cache_known_rights(fs->cache, id, &rights);
@@ -158,7 +166,7 @@ void fs_run_mkdir(FsRequest *request)
 {
     CacheAnswer answer;
 
-    if (!fs_is_changeable(request->node) || !fs_is_writable(request->fs, request->node)) {
+    if (!may_change_in(request->fs, request->node)) {
         fs_answer_error(request, EROFS);
         return;
     }
@@ -252,7 +260,7 @@ void fs_run_rmdir(FsRequest *request)
         end_rmdir(request);
         return;
     }
-    if (!fs_is_changeable(request->node) || !fs_is_writable(request->fs, request->node)) {
+    if (!may_change_in(request->fs, request->node)) {
         fs_answer_error(request, EROFS);
         return;
     }

@@ -33,9 +33,64 @@ static gboolean is_root(const Fs *fs, FsNode node)
     return node.kind == fs->options.root && node.number == CACHE_ROOT;
 }
 
+/* --- in a spool ---
+ *
+ * A message has the same UID in each of its mailboxes.  So that a file keeps its inode number when
+ * it was read, it has that of a message in the one for what is to be read once.
+ */
+
+const CacheBox *fs_box_with(const Fs *fs, CacheBoxAttributes attribute)
+{
+    const CacheBox *box = NULL;
+
+    while ((box = cache_box_next_child(fs->cache, CACHE_ROOT, box ? box->id : 0)))
+        if (box->attributes & attribute)
+            return box;
+    return NULL;
+}
+
+/* @node, which is of a message in the mailbox with @from, in the one with @to; or as it is. */
+static FsNode transfer(const Fs *fs, FsNode node, CacheBoxAttributes from, CacheBoxAttributes to)
+{
+    const CacheBox *box = fs_node_is_message(node) && cache_is_spool(fs->cache)
+                              ? cache_box_of_generation(fs->cache, node.number)
+                              : NULL;
+
+    if (box && box->attributes & from && (box = fs_box_with(fs, to)) && box->generation)
+        node.number = box->generation;
+    return node;
+}
+
+/* The node by which the kernel knows @node. */
+static FsNode canonical(const Fs *fs, FsNode node)
+{
+    const CacheChange *change = node.kind == FS_KIND_NEW && cache_is_spool(fs->cache)
+                                    ? cache_change(fs->cache, node.uid)
+                                    : NULL;
+
+    /* On its way to another mailbox. */
+    if (change && change->kind == CACHE_CHANGE_MOVE)
+        node = (FsNode){FS_KIND_MESSAGE, change->generation, change->uid, 0};
+    return transfer(fs, node, CACHE_BOX_READ, CACHE_BOX_READ_ONCE);
+}
+
+/* The message that the kernel knows by @node, where it is now. */
+static FsNode resolve(const Fs *fs, FsNode node)
+{
+    FsNode there = transfer(fs, node, CACHE_BOX_READ_ONCE, CACHE_BOX_READ);
+    CacheMessage message;
+
+    if (there.number == node.number ||
+        cache_get_message(fs->cache, node.number, node.uid, &message))
+        return node;
+    return cache_get_message(fs->cache, there.number, there.uid, &message) ? there : node;
+}
+
+/* --- numbers --- */
+
 guint64 fs_ino(const Fs *fs, FsNode node)
 {
-    return is_root(fs, node) ? FUSE_ROOT_ID : fs_node_pack(node);
+    return is_root(fs, node) ? FUSE_ROOT_ID : fs_node_pack(canonical(fs, node));
 }
 
 /* Where the message is now: the kernel may know it by where it was. */
@@ -63,7 +118,7 @@ gboolean fs_node(const Fs *fs, guint64 ino, FsNode *ret_node)
 
     if (ino != FUSE_ROOT_ID && !fs_node_unpack(ino, &node))
         return FALSE;
-    *ret_node = forward(fs, node);
+    *ret_node = forward(fs, resolve(fs, node));
     return TRUE;
 }
 

@@ -131,7 +131,8 @@ static void run_open(FsRequest *request)
         fs_answer_error(request, EISDIR);
         return;
     }
-    if (is_writing && !fs_is_writable(request->fs, request->node)) {
+    if (is_writing &&
+        (cache_is_spool(request->fs->cache) || !fs_is_writable(request->fs, request->node))) {
         fs_answer_error(request, EROFS);
         return;
     }
@@ -381,10 +382,16 @@ static void start_change(fuse_req_t req, const char *verb, void (*run)(FsRequest
         fs_request_run(request);
 }
 
+/* Whether other files and mailboxes may come to be where @request is. */
+static gboolean may_grow(const FsRequest *request)
+{
+    return !cache_is_spool(request->fs->cache) && fs_is_writable(request->fs, request->node);
+}
+
 /* What there is none of in mail. */
 static void run_refused(FsRequest *request)
 {
-    fs_answer_error(request, fs_is_writable(request->fs, request->node) ? EPERM : EROFS);
+    fs_answer_error(request, may_grow(request) ? EPERM : EROFS);
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
@@ -404,7 +411,7 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const
 
 static void run_unsupported(FsRequest *request)
 {
-    fs_answer_error(request, fs_is_writable(request->fs, request->node) ? EOPNOTSUPP : EROFS);
+    fs_answer_error(request, may_grow(request) ? EOPNOTSUPP : EROFS);
 }
 
 static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,

@@ -129,6 +129,8 @@ gboolean fs_node_message(Fs *fs, FsNode node, CacheMessage *ret_message);
 gboolean fs_node_is_message(FsNode node);
 /* Whether it was a mailbox, or of a message, that is not there any more. */
 gboolean fs_node_is_gone(Fs *fs, FsNode node);
+/* The top-level mailbox with @attribute, or NULL. */
+const CacheBox *fs_box_with(const Fs *fs, CacheBoxAttributes attribute);
 /* The mailbox that a directory is or a message is in, or NULL. */
 const CacheBox *fs_node_box(Fs *fs, FsNode node);
 /* "INBOX/u42.eml", for people; newly allocated. */

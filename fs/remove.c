@@ -54,7 +54,8 @@ static CacheAnswer remove_message(FsRequest *request, guint32 generation, guint3
 
     if (!box)
         return CACHE_ABSENT;
-    if (deletes == FS_DELETE_EXPUNGE || box->id == trash ||
+    /* Who keeps a spool keeps what is removed from it, too. */
+    if (deletes == FS_DELETE_EXPUNGE || box->id == trash || cache_is_spool(fs->cache) ||
         fs_aside_has_successor(fs, generation, uid))
         return cache_change_expunge(fs->cache, generation, uid, &request->change, &request->want,
                                     &request->error);

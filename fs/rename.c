@@ -101,6 +101,10 @@ static void rename_within(FsRequest *request, FsNode node, guint32 generation, g
     int code = compare_names(fs, old_name, request->new_name, &delta);
     CacheAnswer answer;
 
+    if (code && cache_is_spool(fs->cache)) {
+        fs_answer_error(request, EROFS);
+        return;
+    }
     if (code && is_aside && g_str_equal(before, request->new_name)) {
         fs_aside_remove(fs, generation, uid);
         fs_answer_error(request, 0);
@@ -202,7 +206,7 @@ static void rename_message(FsRequest *request, FsNode node)
     CacheAnswer answer;
 
     if (!holds_messages(request->fs, request->to)) {
-        fs_answer_error(request, EPERM);
+        fs_answer_error(request, cache_is_spool(request->fs->cache) ? EROFS : EPERM);
         return;
     }
     answer = fs_find_message(request, node, &generation, &uid);
@@ -255,9 +259,9 @@ static void replace(FsRequest *request, FsNode node, FsNode there)
 /* Whether @there, which has the new name, is to make room for @node. */
 static gboolean is_replaced(const FsRequest *request, FsNode node, FsNode there)
 {
-    return node.kind == FS_KIND_NEW && fs_is_mail(there) && there.kind != FS_KIND_ALIAS &&
-           request->node.number == request->to.number && request->node.kind == FS_KIND_BOX &&
-           !(request->flags & RENAME_NOREPLACE);
+    return node.kind == FS_KIND_NEW && !cache_is_spool(request->fs->cache) && fs_is_mail(there) &&
+           there.kind != FS_KIND_ALIAS && request->node.number == request->to.number &&
+           request->node.kind == FS_KIND_BOX && !(request->flags & RENAME_NOREPLACE);
 }
 
 /* Whether both are names of one file: then POSIX has rename() do nothing. */
