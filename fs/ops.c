@@ -156,8 +156,8 @@ static void run_open(FsRequest *request)
         fs_answer_error(request, ENOSYS);
         return;
     }
-    view->open(request, &fi);
     fi.noflush = 1;
+    view->open(request, &fi);
     fs_answer_open(request, &fi);
 }
 
@@ -166,12 +166,13 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     fs_request_start(req, "open", run_open, ino, NULL, 0, 0, fi);
 }
 
-/* Only what was opened to be written has a handle, and status. */
+/* Only what was opened to be written has a handle, what may be read once, and status. */
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     Fs *fs = fuse_req_userdata(req);
     FsNode node;
 
+    fs_once_release(fs, fi->fh);
     if (fi->fh && fs_node(fs, ino, &node) && fs_is_mail(node)) {
         fs_request_start(req, "release", fs_run_release, ino, NULL, 0, 0, fi);
         return;
@@ -182,6 +183,8 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 static void run_flush(FsRequest *request)
 {
+    if (fs_once_flush(request))
+        return;
     if (fs_is_mail(request->node))
         fs_run_flush(request);
     else

@@ -14,6 +14,7 @@ typedef struct FsRequest FsRequest;
 typedef struct FsMaker FsMaker;
 typedef struct FsDrafts FsDrafts;
 typedef struct FsAsides FsAsides;
+typedef struct FsOnce FsOnce;
 
 struct Fs {
     Cache *cache;
@@ -29,6 +30,7 @@ struct Fs {
     FsFailures *failures;
     FsDrafts *drafts;
     FsAsides *asides;
+    FsOnce *once;
     guint32 trash;       /* the \Trash mailbox as it was last found, or 0 */
     GHashTable *shown;   /* generations of which the kernel may know names */
     GHashTable *resized; /* files whose new size the kernel may not know: ino -> notifier's mark */
@@ -171,6 +173,18 @@ void fs_notify_inode(FsNotifier *notifier, guint64 ino);
 void fs_notify_entry(FsNotifier *notifier, guint64 parent, const char *name);
 void fs_notify_gone(FsNotifier *notifier, guint64 parent, guint64 child, const char *name);
 
+/* @code: an errno, or 0. */
+typedef void (*FsRenamedFunc)(int code, gpointer data);
+
+/* Where the session is mounted, now; without it, or if it is not there any more, nothing can be
+ * renamed. */
+void fs_notifier_set_mount(FsNotifier *notifier, const char *mountpoint);
+/* Renames a file through the mount, so that who watches it hears of it; the paths are relative to
+ * its root, and nothing is replaced.  @done is called once, from the main loop; not after
+ * fs_notifier_free(). */
+void fs_notify_rename(FsNotifier *notifier, const char *from, const char *to, FsRenamedFunc done,
+                      gpointer data);
+
 /* The notes of so far, and whether the kernel was told all of them. */
 guint fs_notifier_mark(const FsNotifier *notifier);
 gboolean fs_notifier_has_told(const FsNotifier *notifier, guint mark);
@@ -182,6 +196,24 @@ extern const CacheNews fs_news;
 void fs_forget_name(Fs *fs, guint32 box, const char *name);
 /* Whether the kernel may still believe in an older size of the file. */
 gboolean fs_is_resizing(Fs *fs, FsNode node);
+
+/* --- read-once.c: files that leave their mailbox when they were read to their end ---
+ *
+ * The mailbox has CACHE_BOX_READ_ONCE.  A file in it was read when one open file has handed out all
+ * its octets, and after that nothing, or as much as was asked for up to the very end.
+ */
+
+FsOnce *fs_once_new(void);
+/* Who waits is answered. */
+void fs_once_free(FsOnce *once);
+/* FALSE when the file that is opened is none of these, or its reader does not count. */
+gboolean fs_once_open(FsRequest *request, struct fuse_file_info *fi);
+/* @slices are handed out for what was asked. */
+void fs_once_read(const FsRequest *request, guint64 offset, gsize size, const GPtrArray *slices);
+/* FALSE when it was not opened so; else answers when the file has gone where it has to go, and
+ * after a second at the latest. */
+gboolean fs_once_flush(FsRequest *request);
+void fs_once_release(Fs *fs, guint64 handle);
 
 /* --- errors.c --- */
 

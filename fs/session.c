@@ -92,6 +92,7 @@ Fs *fs_new(Cache *cache, const FsOptions *options, GError **error)
     fs->maker = fs_maker_new(cache);
     fs->drafts = fs_drafts_new(fs);
     fs->asides = fs_asides_new();
+    fs->once = fs_once_new();
     return g_steal_pointer(&fs);
 }
 
@@ -112,6 +113,7 @@ gboolean fs_mount(Fs *fs, const char *mountpoint, GError **error)
     }
     fs->is_mounted = TRUE;
     attach_to_loop(fs, fuse_session_fd(fs->session));
+    fs_notifier_set_mount(fs->notifier, mountpoint);
     return TRUE;
 }
 
@@ -148,6 +150,7 @@ void fs_free(Fs *fs)
     g_clear_handle_id(&fs->ended_source, g_source_remove);
     fs_requests_end(fs, ENODEV);
     g_clear_pointer(&fs->drafts, fs_drafts_free);
+    fs_once_free(fs->once);
     if (fs->notifier)
         fs_notifier_stop(fs->notifier);
     if (fs->is_mounted)

@@ -28,7 +28,7 @@ static void message_open(FsRequest *request, struct fuse_file_info *fi)
 {
     if (fs_draft_of_node(request->fs, request->node))
         fi->direct_io = 1;
-    else
+    else if (!fs_once_open(request, fi))
         fs_open_kept(request, fi);
 }
 
@@ -68,11 +68,15 @@ static CacheAnswer message_read(FsRequest *request, FsNode node, guint64 offset,
                                 GPtrArray *ret_slices)
 {
     const FsDraft *draft = fs_draft_of_reader(request, node);
+    CacheAnswer answer;
 
     if (draft)
         return fs_draft_read(request, draft, offset, size, ret_slices);
-    return cache_read(request->fs->cache, node.number, node.uid, "", offset, size, ret_slices,
-                      &request->want, &request->error);
+    answer = cache_read(request->fs->cache, node.number, node.uid, "", offset, size, ret_slices,
+                        &request->want, &request->error);
+    if (answer == CACHE_FOUND)
+        fs_once_read(request, offset, size, ret_slices);
+    return answer;
 }
 
 static gboolean message_is_here(Fs *fs, FsNode node, guint64 offset, gsize size)
