@@ -14,6 +14,7 @@
 #include "imap/imap.h"
 #include "mime/mime.h"
 #include "net/net.h"
+#include "pop/pop.h"
 
 #define EXIT_USAGE         2
 #define PASSWORD_TIMEOUT_S 60
@@ -28,7 +29,8 @@ typedef struct {
     NetTrust *trust;
     Deadman *deadman;
     Cache *cache;
-    ImapBackend *backend;
+    ImapBackend *imap; /* one of these two */
+    PopBackend *pop;
     Fs *fs;
     GMainLoop *loop;
     int status;
@@ -37,7 +39,8 @@ typedef struct {
 static void program_free(Program *program)
 {
     fs_free(program->fs);
-    imap_backend_free(program->backend);
+    imap_backend_free(program->imap);
+    pop_backend_free(program->pop);
     cache_close(program->cache);
     deadman_free(program->deadman);
     net_trust_unref(program->trust);
@@ -106,13 +109,8 @@ static gboolean prepare(Program *program, GError **error)
     const Options *options = program->options;
 
     program->account = mail_account_parse(options->source, error);
-    if (!program->account)
+    if (!program->account || !options_check_account(options, program->account, error))
         return FALSE;
-    if (program->account->protocol == MAIL_PROTOCOL_POP3) {
-        g_set_error(error, MAIL_ERROR, MAIL_ERROR_UNSUPPORTED,
-                    "POP3 accounts cannot be mounted yet");
-        return FALSE;
-    }
     program->url = mail_account_dup_url(program->account);
     program->mountpoint = mountpoint_prepare(options->mountpoint, error);
     if (!program->mountpoint || (options->allow_other && !mountpoint_check_others(error)))
@@ -183,7 +181,7 @@ static gboolean on_signal(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-static void run(Program *program)
+static ImapBackend *start_imap(Program *program)
 {
     ImapOptions options = {
         .account = program->account,
@@ -196,13 +194,40 @@ static void run(Program *program)
         .data = program,
     };
 
+    return imap_backend_new(program->cache, &options);
+}
+
+static PopBackend *start_pop(Program *program)
+{
+    PopOptions options = {
+        .account = program->account,
+        .secret = program->secret,
+        .trust = program->trust,
+        .is_read_only = program->options->is_read_only,
+        .disabled = (const char *const *)program->options->disabled->pdata,
+        .timeout_s = program->options->timeout_s,
+        .poll_s = program->options->poll_s,
+        .keep_days = program->options->keep_days,
+        .retrieves_all = program->options->has_prefetch,
+        .started = on_started,
+        .data = program,
+    };
+
+    return pop_backend_new(program->cache, &options);
+}
+
+static void run(Program *program)
+{
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     g_unix_signal_add(SIGTERM, on_signal, program);
     g_unix_signal_add(SIGINT, on_signal, program);
     g_unix_signal_add(SIGHUP, on_signal, program);
     program->loop = g_main_loop_new(NULL, FALSE);
-    program->backend = imap_backend_new(program->cache, &options);
+    if (program->account->protocol == MAIL_PROTOCOL_POP3)
+        program->pop = start_pop(program);
+    else
+        program->imap = start_imap(program);
     g_main_loop_run(program->loop);
 }
 

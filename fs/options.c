@@ -9,15 +9,21 @@
 #define CACHE_SIZE_MIN     ((guint64)1024 * 1024)
 #define TIMEOUT_DEFAULT_S  60
 #define TIMEOUT_MAX_S      3600
+#define KEEP_DAYS_MAX      36500
+#define POLL_DEFAULT_S     300
+#define POLL_MAX_S         86400
 
 const char options_usage[] =
     "Usage: mailfs [-f] [-d] [-v] [-o OPTION,...] SOURCE MOUNTPOINT\n"
-    "Mounts the mail of an IMAP account as a folder.\n"
+    "Mounts the mail of an IMAP or POP3 account as a folder.\n"
     "\n"
     "SOURCE is one of\n"
     "  imaps://user@host[:port]/          TLS (port 993)\n"
     "  imap://user@host[:port]/           STARTTLS, required (port 143)\n"
     "  imap+insecure://user@host[:port]/  plain text\n"
+    "  pop3s://user@host[:port]/          TLS (port 995)\n"
+    "  pop3://user@host[:port]/           STLS, required (port 110)\n"
+    "  pop3+insecure://user@host[:port]/  plain text\n"
     "\n"
     "  -f             stay in the foreground\n"
     "  -d             like -f, and log every call and command (secrets masked)\n"
@@ -48,6 +54,12 @@ const char options_usage[] =
     "                        whether Sent, Trash and the like may be removed or renamed (keep)\n"
     "  allow_other           let root in as well; files stay readable for you alone\n"
     "  ro                    read-only\n"
+    "\n"
+    "For POP3 only:\n"
+    "  keep=server|days:N|none\n"
+    "                        how long the server keeps what was read or removed here (server)\n"
+    "  prefetch=none|all     what is retrieved before it is read (none)\n"
+    "  poll=SECONDS          a listing asks for new mail when the last time is longer ago (300)\n"
     "\n"
     "Unmount with: fusermount3 -u MOUNTPOINT\n";
 
@@ -159,6 +171,42 @@ static gboolean set_special_use(Options *options, const char *value)
     return g_str_equal(value, "change") || g_str_equal(value, "keep");
 }
 
+static gboolean set_keep(Options *options, const char *value)
+{
+    guint64 days;
+
+    options->pop_option = "keep";
+    if (g_str_equal(value, "server")) {
+        options->keep_days = G_MAXUINT;
+    } else if (g_str_equal(value, "none")) {
+        options->keep_days = 0;
+    } else {
+        if (!g_str_has_prefix(value, "days:") ||
+            !g_ascii_string_to_unsigned(value + strlen("days:"), 10, 1, KEEP_DAYS_MAX, &days, NULL))
+            return FALSE;
+        options->keep_days = (guint)days;
+    }
+    return TRUE;
+}
+
+static gboolean set_prefetch(Options *options, const char *value)
+{
+    options->pop_option = "prefetch";
+    options->has_prefetch = g_str_equal(value, "all");
+    return g_str_equal(value, "all") || g_str_equal(value, "none");
+}
+
+static gboolean set_poll(Options *options, const char *value)
+{
+    guint64 seconds;
+
+    options->pop_option = "poll";
+    if (!g_ascii_string_to_unsigned(value, 10, 0, POLL_MAX_S, &seconds, NULL))
+        return FALSE;
+    options->poll_s = (guint)seconds;
+    return TRUE;
+}
+
 static gboolean set_allow_other(Options *options, const char *value)
 {
     return options->allow_other = TRUE;
@@ -202,6 +250,9 @@ static const Known known[] = {
     {"special_use", "keep or change", set_special_use, 0},
     {"allow_other", NULL, set_allow_other, 0},
     {"ro", NULL, set_read_only, 0},
+    {"keep", "server, days:N or none", set_keep, 0},
+    {"prefetch", "none or all", set_prefetch, 0},
+    {"poll", "a number of seconds from 0 to 86400", set_poll, 0},
     /* what mount(8) passes on from fstab, and mount.fuse3(8) adds */
     {"rw", NULL, ignore, 0},
     {"defaults", NULL, ignore, 0},
@@ -419,6 +470,8 @@ Options *options_parse(int argc, char **argv, GError **error)
 
     options->cache_size = CACHE_SIZE_DEFAULT;
     options->timeout_s = TIMEOUT_DEFAULT_S;
+    options->keep_days = G_MAXUINT;
+    options->poll_s = POLL_DEFAULT_S;
     options->has_guard = TRUE;
     options->view = FS_KIND_BOX;
     options->disabled = g_ptr_array_new_with_free_func(g_free);
@@ -426,6 +479,17 @@ Options *options_parse(int argc, char **argv, GError **error)
     if (!parse_words(options, argc, argv, error) || !check(options, error))
         return NULL;
     return g_steal_pointer(&options);
+}
+
+gboolean options_check_account(const Options *options, const MailAccount *account, GError **error)
+{
+    gboolean is_pop = account->protocol == MAIL_PROTOCOL_POP3;
+
+    if (!is_pop && options->pop_option)
+        return invalid(error, "the option \"%s\" is for POP3 accounts", options->pop_option);
+    if (is_pop && options->deletes == FS_DELETE_MARK)
+        return invalid(error, "the option \"delete=mark\" is for IMAP accounts");
+    return TRUE;
 }
 
 void options_free(Options *options)

@@ -107,7 +107,9 @@ MailAccount *mail_account_parse(const char *url, GError **error)
     char *at;
 
     if (!scheme) {
-        invalid(error, url, "it must begin with imaps://, imap:// or imap+insecure://");
+        invalid(error, url,
+                "it must begin with imaps://, imap://, imap+insecure://, pop3s://, pop3:// or "
+                "pop3+insecure://");
         return NULL;
     }
     account->protocol = scheme->protocol;

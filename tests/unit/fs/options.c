@@ -3,6 +3,7 @@
 #include "fs/options.h"
 
 #define ACCOUNT "imaps://al@mail.example.org"
+#define POP     "pop3s://al@mail.example.org"
 
 /* As a shell would split it: at blanks; '' is an empty word. */
 static Options *parse(const char *line, GError **error)
@@ -44,6 +45,9 @@ static void test_defaults(void)
     g_assert_cmpint(options->waits, ==, FS_WAITS_USUAL);
     g_assert_false(options->may_change_special);
     g_assert_cmpuint(options->disabled->len, ==, 1);
+    g_assert_cmpuint(options->keep_days, ==, G_MAXUINT);
+    g_assert_false(options->has_prefetch);
+    g_assert_cmpuint(options->poll_s, ==, 300);
 }
 
 static void test_all_options(void)
@@ -116,6 +120,57 @@ static void test_last_one_counts(void)
 
     g_assert_cmpstr(options->ca_file, ==, "b");
     g_assert_cmpuint(options->timeout_s, ==, 2);
+}
+
+static void test_pop(void)
+{
+    static const struct {
+        const char *option;
+        guint keep_days;
+        gboolean has_prefetch;
+        guint poll_s;
+    } rows[] = {
+        {"-okeep=server,prefetch=none,poll=0", G_MAXUINT, FALSE, 0},
+        {"-okeep=days:1,prefetch=all,poll=86400", 1, TRUE, 86400},
+        {"-okeep=days:36500", 36500, FALSE, 300},
+        {"-okeep=days:7,keep=none", 0, FALSE, 300},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Options) options = parse_with(rows[i].option);
+
+        g_assert_cmpuint(options->keep_days, ==, rows[i].keep_days);
+        g_assert_cmpint(options->has_prefetch, ==, rows[i].has_prefetch);
+        g_assert_cmpuint(options->poll_s, ==, rows[i].poll_s);
+    }
+}
+
+/* What is for the other protocol is refused, if it would be something else than what was asked for.
+ */
+static void test_accounts(void)
+{
+    static const struct {
+        const char *option, *url, *text; /* NULL: they go together */
+    } rows[] = {
+        {"-okeep=server", ACCOUNT, "the option \"keep\" is for POP3 accounts"},
+        {"-oprefetch=none", ACCOUNT, "the option \"prefetch\" is for POP3 accounts"},
+        {"-opoll=300", ACCOUNT, "the option \"poll\" is for POP3 accounts"},
+        {"-odelete=mark", POP, "the option \"delete=mark\" is for IMAP accounts"},
+        {"-odelete=mark", ACCOUNT, NULL},
+        {"-okeep=none,poll=1", POP, NULL},
+        {"-odelete=expunge,special_use=change", POP, NULL},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Options) options = parse_with(rows[i].option);
+        g_autoptr(MailAccount) account = mail_account_parse(rows[i].url, NULL);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_cmpint(options_check_account(options, account, &error), ==, !rows[i].text);
+        g_assert_cmpstr(error ? error->message : NULL, ==, rows[i].text);
+        if (error)
+            g_assert_error(error, MAIL_ERROR, MAIL_ERROR_INVALID);
+    }
 }
 
 static void test_letters(void)
@@ -192,6 +247,13 @@ static void test_errors(void)
         {"-o delete=x a b", "the option \"delete\" needs trash, expunge or mark, not \"x\""},
         {"-o special_use=yes a b", "the option \"special_use\" needs keep or change, not \"yes\""},
         {"-o sync=1 a b", "the option \"sync\" takes no value"},
+        {"-o keep=x a b", "the option \"keep\" needs server, days:N or none, not \"x\""},
+        {"-o keep=days:0 a b", "the option \"keep\" needs server, days:N or none, not \"days:0\""},
+        {"-o keep=days:36501 a b",
+         "the option \"keep\" needs server, days:N or none, not \"days:36501\""},
+        {"-o prefetch=yes a b", "the option \"prefetch\" needs none or all, not \"yes\""},
+        {"-o poll=86401 a b",
+         "the option \"poll\" needs a number of seconds from 0 to 86400, not \"86401\""},
         {"-o guard=yes a b", "the option \"guard\" needs on or off, not \"yes\""},
         {"-o timeout=0 a b",
          "the option \"timeout\" needs a number of seconds from 1 to 3600, not \"0\""},
@@ -238,6 +300,8 @@ int main(int argc, char **argv)
     g_test_add_func("/options/changes", test_changes);
     g_test_add_func("/options/cache-size", test_cache_size);
     g_test_add_func("/options/last-one-counts", test_last_one_counts);
+    g_test_add_func("/options/pop", test_pop);
+    g_test_add_func("/options/accounts", test_accounts);
     g_test_add_func("/options/letters", test_letters);
     g_test_add_func("/options/words-of-mount", test_words_of_mount);
     g_test_add_func("/options/any-order", test_any_order);

@@ -86,7 +86,7 @@ static const struct {
     {"imaps:/me@example.org", "must begin with"},
     {"imap+insecur://me@example.org", "must begin with"},
     {"imaps+insecure://me@example.org", "must begin with"},
-    {"pop://me@example.org", "must begin with"},
+    {"pop://me@example.org", "pop3s://, pop3:// or pop3+insecure://"},
     {"pop3s+insecure://me@example.org", "must begin with"},
     {"imaps://example.org", "names no user"},
     {"imaps://", "names no user"},
