@@ -171,7 +171,7 @@ def mount(stack, home, authority):
     new_home = home
 
     def make(source, *options, user=None, home=None, **how):
-        if not source.startswith("imap+insecure:") and not any(
+        if not source.partition(":")[0].endswith("+insecure") and not any(
                 option.startswith(("ca_file=", "tls_fingerprint=")) for option in options):
             options += (f"ca_file={authority.ca}",)
         mounted = Mount(source, *options, home=home or new_home(user), **how)

@@ -23,7 +23,8 @@ authdaemonvar=/run/courier/authdaemon
 
 INSIDE = """\
 set -e
-packages=$1 folder=$2 port=$3 tls_port=$4
+packages=$1 folder=$2 port=$3 tls_port=$4 pop_port=$5 pop_tls_port=$6
+umount --all --lazy --types fuse.mailfs # which could not end elsewhere while they are here
 mount -t overlay -o "ro,lowerdir=$packages/usr:/usr" overlay /usr
 mount -t overlay -o "ro,lowerdir=$packages/etc:/etc" overlay /etc
 mount --bind "$folder/courier" /etc/courier
@@ -32,18 +33,25 @@ mount --bind "$folder/run" /run
 makeuserdb
 /usr/lib/courier/courier-authlib/authdaemond &
 until [ -S /run/courier/authdaemon/socket ]; do sleep 0.01; done
+programs=/usr/lib/courier/courier
 set -a
+serve() {
+    /usr/sbin/couriertcpd -address=127.0.0.1 -maxprocs=200 -maxperip=200 -nodnslookup \\
+        -noidentlookup "$@" Maildir &
+}
 . /etc/courier/imapd
 . /etc/courier/imapd-ssl
 unset TLS_CACHEFILE
 IMAP_IDLE_TIMEOUT=1
 IMAP_STARTTLS=$IMAPDSTARTTLS
-serve() {
-    /usr/sbin/couriertcpd -address=127.0.0.1 -maxprocs=200 -maxperip=200 -nodnslookup \\
-        -noidentlookup "$@" /usr/lib/courier/courier/imaplogin /usr/bin/imapd Maildir &
-}
-IMAP_TLS=1 serve "$tls_port" "$COURIERTLS" -server -tcpd
-serve "$port"
+IMAP_TLS=1 serve "$tls_port" "$COURIERTLS" -server -tcpd $programs/imaplogin /usr/bin/imapd
+serve "$port" $programs/imaplogin /usr/bin/imapd
+. /etc/courier/pop3d
+. /etc/courier/pop3d-ssl
+unset TLS_CACHEFILE
+POP3_TLS=1 serve "$pop_tls_port" "$COURIERTLS" -server -tcpd $programs/courierpop3login \\
+    $programs/courierpop3d
+serve "$pop_port" $programs/courierpop3login $programs/courierpop3d
 wait -n
 """
 
@@ -55,6 +63,7 @@ class Courier(Server):
     """
 
     append_at_once = 1
+    has_pop = True
 
     def __init__(self, unpacked: Path, **how):
         super().__init__("courier", **how)
@@ -89,14 +98,15 @@ class Courier(Server):
 
     def _write_config(self) -> None:
         uid, gid = Users.here().mail_ids()
-        for name in ("imapd", "imapd-ssl"):
+        for name in ("imapd", "imapd-ssl", "pop3d", "pop3d-ssl"):
             shutil.copy(self.unpacked / "etc/courier" / name, self._config)
         (self._config / "authdaemonrc").write_text(AUTH_CONFIG)
-        for name in ("imapd.pem", "userdb"):
+        for name in ("imapd.pem", "pop3d.pem", "userdb"):
             (self._config / name).touch(mode=0o600)
-        (self._config / "imapd.pem").write_text(
-            self.certificate.cert.read_text() + self.certificate.key.read_text())
-        os.chown(self._config / "imapd.pem", uid, gid)
+        for name in ("imapd.pem", "pop3d.pem"):
+            (self._config / name).write_text(
+                self.certificate.cert.read_text() + self.certificate.key.read_text())
+            os.chown(self._config / name, uid, gid)
         (self.folder / "passwd").write_text(  # STARTTLS needs the user courier
             f"courier:x:{uid}:{gid}::/:/bin/false\n" + Path("/etc/passwd").read_text())
 
@@ -112,7 +122,7 @@ class Courier(Server):
         return [*self._leash("KILL"), "unshare", "--mount", "--propagation=slave", "--pid",
                 "--fork", "--kill-child",
                 "bash", "-c", INSIDE, "courier", self.unpacked, self.folder, str(self.port),
-                str(self.tls_port)]
+                str(self.tls_port), str(self.pop_port), str(self.pop_tls_port)]
 
     def _end(self) -> None:
         """By SIGKILL, for the first process of a namespace hears no SIGTERM."""

@@ -23,17 +23,20 @@ from certs import Authority
 from messages import Message
 from processes import descendants, end_tree, signal_all, wait_until
 from rawimap import RawImap, mutf7, quote
+from rawpop import RawPop
 
 MAILDIR_FLAGS = {"\\Draft": "D", "\\Flagged": "F", "\\Answered": "R", "\\Seen": "S",
                  "\\Deleted": "T"}
 APPEND_AT_ONCE = 100
+PORTS = {"imaps": "tls_port", "pop3s": "pop_tls_port", "pop3": "pop_port",
+         "pop3+insecure": "pop_port"}  # by scheme; else "port"
 
 CONFIG = """\
 base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/log
 listen = 127.0.0.1
-protocols = imap
+protocols = imap pop3
 ssl = yes
 ssl_cert = <{certificate.cert}
 ssl_key = <{certificate.key}
@@ -67,6 +70,19 @@ service imap-login {{
   inet_listener imaps {{
     address = 127.0.0.1
     port = {tls_port}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  {chroot}
+  service_count = 0
+  inet_listener pop3 {{
+    address = 127.0.0.1
+    port = {pop_port}
+  }}
+  inet_listener pop3s {{
+    address = 127.0.0.1
+    port = {pop_tls_port}
     ssl = yes
   }}
 }}
@@ -151,7 +167,11 @@ class Server:
     start() and stop() may be repeated and keep ports and mail.  `folder` is kept at close(), a
     folder made here is removed.  Without `authority` the server makes its own; authority.ca is what
     clients trust.  It ends with the thread that started it, unless it is `lasting`.
+
+    At `pop_port` and `pop_tls_port` a server with `has_pop` speaks POP3.
     """
+
+    has_pop = False
 
     append_at_once = APPEND_AT_ONCE
 
@@ -166,7 +186,7 @@ class Server:
         self.folder.chmod(0o755)
         self.authority = authority or Authority(self.folder / "tls")
         self.certificate = self.authority.issue(name)
-        self.port = self.tls_port = 0
+        self.port = self.tls_port = self.pop_port = self.pop_tls_port = 0
         self._mark = b"CAPABILITY"  # in its greeting
         self._master: Optional[subprocess.Popen] = None
 
@@ -233,14 +253,15 @@ class Server:
         raise NotImplementedError
 
     def _is_ready(self) -> bool:
-        """Both ports greet, and the one with TLS by our certificate."""
-        return all(self._mark in self._greeting(tls) for tls in (False, True))
+        """All ports greet, and those with TLS by our certificate."""
+        greetings = [(self._mark, self.port, False), (self._mark, self.tls_port, True)]
+        if self.has_pop:
+            greetings += [(b"+OK", self.pop_port, False), (b"+OK", self.pop_tls_port, True)]
+        return all(mark in self._greeting(port, tls) for mark, port, tls in greetings)
 
-    def _greeting(self, tls: bool) -> bytes:
+    def _greeting(self, port: int, tls: bool) -> bytes:
         """The first line that comes from a port; nothing if there is none."""
-        port, context = self.port, None
-        if tls:
-            port, context = self.tls_port, self.authority.client_context()
+        context = self.authority.client_context() if tls else None
         try:
             with RawImap(port, context, timeout=10) as raw:
                 return raw.greeting
@@ -256,7 +277,7 @@ class Server:
 
     def _start_once(self) -> bool:
         if not self.port:
-            self.port, self.tls_port = _free_ports(2)
+            self.port, self.tls_port, self.pop_port, self.pop_tls_port = _free_ports(4)
         command = self._command()
         with open(self.folder / "log", "ab") as log:
             self._master = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
@@ -271,6 +292,8 @@ class Server:
 
 class Dovecot(Server):
     """Every account name exists.  Mail is kept as Maildir, in mail/USER/Maildir."""
+
+    has_pop = True
 
     def __init__(self, options: Options = Options(), **how):
         super().__init__("dovecot", **how)
@@ -297,7 +320,8 @@ class Dovecot(Server):
         deflate = ["zlib"] if options.compress else []
         return CONFIG.format(
             options=options, users=Users.here(), folder=self.folder, port=self.port,
-            tls_port=self.tls_port, certificate=self.certificate, password=self.password,
+            tls_port=self.tls_port, pop_port=self.pop_port, pop_tls_port=self.pop_tls_port,
+            certificate=self.certificate, password=self.password,
             chroot="" if os.geteuid() == 0 else "chroot =",
             mechanisms=" ".join(options.mechanisms),
             plugins=" ".join(quota + deflate),
@@ -317,7 +341,7 @@ class Account:
 
     def url(self, scheme: str = "imaps", port: Optional[int] = None) -> str:
         """The SOURCE to mount; `port` is that of a proxy, if there is one between."""
-        own = self.server.tls_port if scheme == "imaps" else self.server.port
+        own = getattr(self.server, PORTS.get(scheme, "port"))
         return f"{scheme}://{self.user}@localhost:{port or own}/"
 
     def client(self) -> imaplib.IMAP4:
@@ -335,6 +359,12 @@ class Account:
         raw.must(f'LOGIN "{self.user}" "{self.server.password}"')
         if select is not None:
             raw.must(f"SELECT {quote(select)}")
+        return raw
+
+    def pop(self) -> RawPop:
+        """A logged-in bare POP3 client without TLS."""
+        raw = RawPop(self.server.pop_port)
+        raw.log_in(self.user, self.server.password)
         return raw
 
     def create(self, *mailboxes: str) -> None:

@@ -140,7 +140,7 @@ def test_dovecot_starts_quickly(authority):
 
 def test_dovecot_runs_as_an_ordinary_user(ordinary_user, folder):
     copies = [folder / name for name in ("certs.py", "mailserver.py", "messages.py",
-                                         "processes.py", "rawimap.py")]
+                                         "processes.py", "rawimap.py", "rawpop.py")]
     for copy in copies:
         copy.write_bytes((HERE / copy.name).read_bytes())
     program = ("from mailserver import Dovecot\n"
