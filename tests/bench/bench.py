@@ -26,6 +26,8 @@ import messages  # noqa: E402
 from correspondence import letters  # noqa: E402
 from mailserver import Account, Dovecot  # noqa: E402
 from mount import Home, Mount  # noqa: E402
+from pop_place import spool_of  # noqa: E402
+from processes import wait_until  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from rawimap import RawImap  # noqa: E402
 
@@ -67,9 +69,9 @@ def shell(command: str, folder: Path, check: bool = False) -> Callable[[], objec
 
 @contextmanager
 def mounted(account: Account, port: Optional[int] = None, *options: str,
-            home: Optional[Home] = None) -> Iterator[Mount]:
+            home: Optional[Home] = None, scheme: str = "imap+insecure") -> Iterator[Mount]:
     own = home or Home()
-    mount = Mount(account.url("imap+insecure", port), *options, home=own, binary=BINARY, deadline=900)
+    mount = Mount(account.url(scheme, port), *options, home=own, binary=BINARY, deadline=900)
     try:
         yield mount
     finally:
@@ -266,7 +268,83 @@ def bench_text(server: Dovecot, rounds: int) -> Iterator[Result]:
     yield Result("the same again: bytes / texts and headers", 0.0001, again)
 
 
-BENCHES = {"list": bench_list, "cat": bench_cat, "local": bench_local, "text": bench_text}
+MPOP = """
+defaults
+account default
+host 127.0.0.1
+port {port}
+user {user}
+password secret
+auth user
+tls off
+pipelining on
+keep on
+uidls_file {folder}/uidls
+delivery maildir {folder}/maildir
+"""
+N_UNREAD = 1000
+
+
+def pull_drop(account: Account, port: int) -> float:
+    """The seconds that mpop takes for the whole maildrop."""
+    home = Home()
+    try:
+        for name in ("cur", "new", "tmp"):
+            (home.path / "maildir" / name).mkdir(parents=True)
+        config = home.path / "mpoprc"
+        config.write_text(MPOP.format(port=port, user=account.user, folder=home.path))
+        config.chmod(0o600)
+        taken = timed(shell(f"mpop -q -C {config}", home.path, check=True))
+        assert len(os.listdir(home.path / "maildir/new")) == N_UNREAD
+        return taken
+    finally:
+        home.remove()
+
+
+def prefetch(account: Account, port: int) -> float:
+    """The seconds from the start of a mount until all messages are in its spool."""
+    home = Home()
+
+    def is_done() -> bool:
+        folders = (spool_of(home) / "cur", spool_of(home) / "new")
+        return sum(len(os.listdir(folder)) for folder in folders) == N_UNREAD
+
+    try:
+        os.sync()
+        begin = time.monotonic()
+        with mounted(account, port, "prefetch=all", home=home, scheme="pop3+insecure"):
+            wait_until(is_done, 300, 0.02)
+            return time.monotonic() - begin
+    finally:
+        home.remove()
+
+
+def bench_pop(server: Dovecot, rounds: int) -> Iterator[Result]:
+    """1,000 unread messages of 100 KB each, near and far, against mpop, which pipelines, too."""
+    account = server.new_account()
+    account.bulk(letter.message for letter in letters(N_UNREAD))
+    pull_drop(account, server.pop_port)  # the server makes its own cache
+    for rtt in (0, RTT):
+        reads, turns, ahead = [], [], []
+        for _ in range(rounds):
+            with Proxy(server.pop_port, rtt=rtt) as proxy:
+                pulled = pull_drop(account, proxy.port)
+                least = proxy.totals().turns
+            with Proxy(server.pop_port, rtt=rtt) as proxy, \
+                    mounted(account, proxy.port, scheme="pop3+insecure") as mount:
+                reads.append(timed(shell("cat INBOX/*", mount.path, check=True)) / pulled)
+                turns.append(proxy.totals().turns / least)
+            with Proxy(server.pop_port, rtt=rtt) as proxy:
+                ahead.append(prefetch(account, proxy.port) / pulled)
+        where = f" at {rtt * 1000:.0f} ms" if rtt else ""
+        yield Result(f"cat of 1,000 unread{where}: time / mpop", 1.3, reads)
+        if rtt:  # without a delay they cannot be counted
+            yield Result(f"cat of 1,000 unread{where}: round trips / mpop's", 2, turns)
+        yield Result(f"prefetch of 1,000 unread{where}: time / mpop", 1.1, ahead)
+
+
+BENCHES = {"list": bench_list, "cat": bench_cat, "local": bench_local, "text": bench_text,
+           "pop": bench_pop}
 
 
 def main() -> int:
