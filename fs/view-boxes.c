@@ -7,11 +7,14 @@
 
 /* Cookies of a mailbox's entries: its children by id, then what is written and what arrives, by
  * number, then its messages from the newest down.  A draft becomes an arrival and that a message:
- * in this order none is missed that does so between two pages. */
+ * in this order none is missed that does so between two pages.  Above all that a message's cookie
+ * has the number of the last arrival before it, so that none comes twice under one name. */
 #define COOKIE_BOXES    ((guint64)1 << 32)
 #define COOKIE_DRAFTS   ((guint64)2 << 32)
 #define COOKIE_ARRIVALS ((guint64)3 << 32)
 #define COOKIE_MESSAGES ((guint64)4 << 32)
+#define ARRIVAL_SHIFT   35
+#define ARRIVAL_MASK    ((guint32)0x0fffffff)
 
 /* --- names --- */
 
@@ -164,6 +167,24 @@ static gboolean next_child(FsRequest *request, FsNode dir, guint64 cookie, FsEnt
     return TRUE;
 }
 
+/* The arrival that was listed last before @cookie, or 0. */
+static guint32 arrival_before(guint64 cookie)
+{
+    if (cookie >= COOKIE_MESSAGES)
+        return (guint32)(cookie >> ARRIVAL_SHIFT) & ARRIVAL_MASK;
+    return cookie >= COOKIE_ARRIVALS ? (guint32)cookie & ARRIVAL_MASK : 0;
+}
+
+/* Whether the message was listed as what arrives, under the same name. */
+static gboolean was_listed(Fs *fs, FsNode dir, guint64 cookie, const char *name)
+{
+    guint32 last = arrival_before(cookie),
+            id = last && dir.kind == FS_KIND_BOX ? cache_arrival_find(fs->cache, dir.number, name)
+                                                 : 0;
+
+    return id && ((last - id) & ARRIVAL_MASK) <= ARRIVAL_MASK / 2;
+}
+
 /* The message after @cookie. */
 static CacheAnswer next_message(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
 {
@@ -183,7 +204,8 @@ static CacheAnswer next_message(FsRequest *request, FsNode dir, guint64 cookie, 
         return answer;
     box = cache_box(request->fs->cache, dir.number);
     ret_entry->node = fs_show_message(request->fs, view->message, box->generation, message.uid);
-    ret_entry->cookie = COOKIE_MESSAGES | (guint32)(0 - message.uid);
+    ret_entry->cookie = (guint64)arrival_before(cookie) << ARRIVAL_SHIFT | COOKIE_MESSAGES |
+                        (guint32)(0 - message.uid);
     backup = dir.kind == FS_KIND_BOX
                  ? fs_aside_name(request->fs, box->generation, message.uid, NULL)
                  : NULL;
@@ -225,12 +247,18 @@ static gboolean next_draft(FsRequest *request, FsNode dir, guint64 cookie, FsEnt
 
 static CacheAnswer boxes_next(FsRequest *request, FsNode dir, guint64 cookie, FsEntry *ret_entry)
 {
+    CacheAnswer answer;
+
     if (next_child(request, dir, cookie, ret_entry))
         return CACHE_FOUND;
     if (dir.kind == FS_KIND_BOX && (next_draft(request, dir, cookie, ret_entry) ||
                                     next_arrival(request, dir, cookie, ret_entry)))
         return CACHE_FOUND;
-    return next_message(request, dir, cookie, ret_entry);
+    do {
+        answer = next_message(request, dir, cookie, ret_entry);
+        cookie = ret_entry->cookie;
+    } while (answer == CACHE_FOUND && was_listed(request->fs, dir, cookie, ret_entry->name));
+    return answer;
 }
 
 /* --- the directory itself --- */
