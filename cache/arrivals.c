@@ -10,7 +10,7 @@
 
 struct Arrivals {
     GHashTable *by_name; /* "box/name" -> Change */
-    GHashTable *by_box;  /* box -> GPtrArray of Change, ascending, that are pending; owned */
+    GHashTable *by_box;  /* box -> GPtrArray of Change, ascending, that are listed; owned */
     GHashTable *settled; /* box -> GPtrArray of ids that still have their names; owned */
     GHashTable *forward; /* &message_key() of where it was -> Change, keys owned */
 };
@@ -141,7 +141,9 @@ void arrivals_settle(Cache *cache, Change *change, gboolean is_there)
 {
     if (!brings_file(&change->pub))
         return;
-    remove_pending(cache, change);
+    /* In a spool it goes on under the same name: a listing that is under way goes on, too. */
+    if (!is_there || !cache_is_spool(cache))
+        remove_pending(cache, change);
     if (is_there) {
         (void)new_generation(cache, &change->pub);
         note_settled(cache, change);
@@ -247,6 +249,12 @@ gboolean cache_arrival_date(Cache *cache, guint32 id, gint64 date, GError **erro
     return FALSE;
 }
 
+/* Settled, and its file has gone on or has another name. */
+static gboolean is_over(Cache *cache, const CacheChange *change)
+{
+    return change->is_done && cache_arrival_find(cache, change->target, change->name) != change->id;
+}
+
 const CacheChange *cache_arrival_next(Cache *cache, guint32 box, guint32 after)
 {
     const GPtrArray *pending =
@@ -261,6 +269,8 @@ const CacheChange *cache_arrival_next(Cache *cache, guint32 box, guint32 after)
         else
             high = middle;
     }
+    while (pending && low < pending->len && is_over(cache, pending->pdata[low]))
+        low++;
     return pending && low < pending->len ? pending->pdata[low] : NULL;
 }
 
@@ -276,6 +286,8 @@ void cache_arrivals_settle(Cache *cache, guint32 box,
     for (guint i = 0; i < ids->len; i++) {
         Change *change = changes_get(cache, g_array_index(ids, guint32, i));
 
+        if (change)
+            remove_pending(cache, change);
         if (change && cache_arrival_find(cache, box, change->pub.name) == change->pub.id) {
             remove_name(cache, change);
             gone(box, change->pub.name, data);

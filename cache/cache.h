@@ -342,7 +342,8 @@ gboolean cache_arrival_rename(Cache *cache, guint32 id, const char *name, GError
 /* What it led to is appended with @date (Unix seconds).  Nothing where that cannot be: it is no
  * APPEND, or the backend is at it or was.  LOCAL or NO_SPACE. */
 gboolean cache_arrival_date(Cache *cache, guint32 id, gint64 date, GError **error);
-/* The first pending change beyond @after that shows a file in @box, or NULL. */
+/* The first pending change beyond @after that shows a file in @box, or NULL; in a spool also those
+ * that have ended since @box was listed. */
 const CacheChange *cache_arrival_next(Cache *cache, guint32 box, guint32 after);
 /* @box is listed: from now on what has arrived there has its own name only.  Calls @gone for each
  * name that is no more. */

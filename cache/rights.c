@@ -107,7 +107,7 @@ static void take_pending(Cache *cache, guint32 box)
 {
     for (const CacheChange *change = cache_arrival_next(cache, box, 0); change;
          change = cache_arrival_next(cache, box, change->id))
-        if (!change->sent_uidnext)
+        if (!change->sent_uidnext && !change->is_done)
             rights_take_room(cache, change);
 }
 

@@ -6,6 +6,7 @@
 
 #include "fakefile.h"
 
+#define U1   INBOX_NAME ".u1,.eml"
 #define U2   INBOX_NAME ".u2,.eml"
 #define U2_F INBOX_NAME ".u2,F.eml"
 #define U3   INBOX_NAME ".u3,.eml"
@@ -172,23 +173,41 @@ static void test_nothing_is_replaced(Mount *mount, gconstpointer data)
     check_change(mount, CACHE_CHANGE_MOVE, 2);
 }
 
-/* Entry by entry; after the first all have come to their end. */
-static void test_list(Mount *mount, gconstpointer data)
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Entry by entry; after the first so many of them have come to their end. */
+static void list_while(Mount *mount, guint n_done)
 {
     g_autoptr(DirReader) reader = dirreader_new(mount_ino(mount, "Read"), FUSE_READDIR, 128);
     g_autofree char *names = NULL;
 
+    g_assert_cmpint(mount_rename(mount, "INBOX", U1, "Read", U1), ==, 0);
     g_assert_cmpint(mount_rename(mount, "INBOX", U2, "Read", U2), ==, 0);
     g_assert_cmpint(mount_rename(mount, "INBOX", U3, "Read", U3), ==, 0);
     assert_code(mount_open(mount, FUSE_OPENDIR, reader->dir, 0), 0);
     while (reader->names->len < 3)
         g_assert_true(dirreader_next(mount, reader));
-    fakebackend_do_all(mount->backend);
+    for (guint i = 0; i < n_done; i++)
+        fakebackend_do(mount->backend, fakebackend_change(mount->backend, CACHE_CHANGE_MOVE));
     while (dirreader_next(mount, reader))
         ;
+    g_ptr_array_sort(reader->names, compare_names);
     g_ptr_array_add(reader->names, NULL);
     names = g_strjoinv(" ", (char **)reader->names->pdata);
-    g_assert_cmpstr(names, ==, ". .. " U2 " " U7 " " U3);
+    g_assert_cmpstr(names, ==, ". .. " U1 " " U2 " " U3 " " U7);
+}
+
+static void test_list_one_done(Mount *mount, gconstpointer data)
+{
+    list_while(mount, 1);
+}
+
+static void test_list_all_done(Mount *mount, gconstpointer data)
+{
+    list_while(mount, 3);
 }
 
 /* Whatever the policy is: there is a trash elsewhere. */
@@ -217,7 +236,8 @@ int main(int argc, char **argv)
     spool_test("/spool/flags", NULL, test_flags);
     spool_test("/spool/names", NULL, test_other_names);
     spool_test("/spool/replace", NULL, test_nothing_is_replaced);
-    spool_test("/spool/list", NULL, test_list);
+    spool_test("/spool/list/one-done", NULL, test_list_one_done);
+    spool_test("/spool/list/all-done", NULL, test_list_all_done);
     spool_test("/spool/remove/trash", &policies[0], test_remove);
     spool_test("/spool/remove/expunge", &policies[1], test_remove);
     spool_test("/spool/remove/mark", &policies[2], test_remove);
