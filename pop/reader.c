@@ -7,7 +7,7 @@
 const PopLimits pop_limits_default = {
     .status_max = (gsize)8 * 1024,
     .line_hold = 1024,
-    .lines_max = 500000,
+    .lines_max = 1000001,
     .data_max = G_MAXUINT32,
 };
 

@@ -15,7 +15,7 @@ typedef struct {
     guint64 data_max; /* octets of data in one answer; more is an error */
 } PopLimits;
 
-/* 8 KiB, 1,024, 500,000, 4 GiB - 1 */
+/* 8 KiB, 1,024, 1,000,001, 4 GiB - 1 */
 extern const PopLimits pop_limits_default;
 
 /* What comes behind a +OK. */

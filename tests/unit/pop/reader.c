@@ -269,14 +269,14 @@ static PopReadResult count_lines(const GString *list, guint *ret_n_lines)
 
 static void test_most_lines(void)
 {
-    g_autoptr(GString) most = repeat("+OK l\r\n", "1 a\r\n", 500000, ".\r\n");
-    g_autoptr(GString) more = repeat("+OK l\r\n", "1 a\r\n", 500001, ".\r\n");
+    g_autoptr(GString) most = repeat("+OK l\r\n", "1 a\r\n", 1000001, ".\r\n");
+    g_autoptr(GString) more = repeat("+OK l\r\n", "1 a\r\n", 1000002, ".\r\n");
     guint n_lines;
 
     g_assert_cmpint(count_lines(most, &n_lines), ==, POP_READ_END);
-    g_assert_cmpuint(n_lines, ==, 500000);
+    g_assert_cmpuint(n_lines, ==, 1000001);
     g_assert_cmpint(count_lines(more, &n_lines), ==, POP_READ_ERROR);
-    g_assert_cmpuint(n_lines, ==, 500000);
+    g_assert_cmpuint(n_lines, ==, 1000001);
 }
 
 static void test_long_lines(void)
