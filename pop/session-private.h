@@ -29,7 +29,9 @@ struct PopSession {
     GQueue queue;      /* PopFlight, not yet sent */
     GQueue in_flight;  /* PopFlight, oldest first */
     gsize n_in_flight; /* octets of them */
+    gboolean is_full;  /* what is in the queue waits for them */
     gsize n_unread;    /* octets behind the answer at hand */
+    gsize n_came;      /* octets of the answer since */
     gint64 came_on_us; /* when the server last got on with an answer, or had to begin one */
     guint watch_source;
     int n_calls; /* events being called: then free() is put off */

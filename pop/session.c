@@ -11,6 +11,7 @@
 /* Octets of commands that are sent and not answered.  A server may read no further while it waits
  * for us to take its answers (RFC 2449 6.6), so this is what its socket surely takes. */
 #define IN_FLIGHT_MAX 4096
+#define PROGRESS_MIN  1024 /* octets of an answer; who sends less within the timeout is silent */
 
 /* --- life --- */
 
@@ -199,11 +200,16 @@ static gboolean is_free_to_send(const PopSession *session, const PopFlight *next
            session->n_in_flight + flight_len(next) <= IN_FLIGHT_MAX;
 }
 
+/* What did not fit is sent together, when half is answered: each command by itself would cost a
+ * packet. */
 static void send_more(PopSession *session)
 {
+    if (session->is_full && session->n_in_flight > IN_FLIGHT_MAX / 2)
+        return;
     while (session->is_ready && session->queue.length &&
            is_free_to_send(session, g_queue_peek_head(&session->queue)))
         launch(session, g_queue_pop_head(&session->queue));
+    session->is_full = session->queue.length > 0;
 }
 
 static void queue(PopSession *session, PopFlight *flight, const PopAnswer *answer, gpointer data)
@@ -352,7 +358,6 @@ static void on_event(PopSession *session, PopReadResult result, const PopEvent *
 {
     const PopFlight *flight = g_queue_peek_head(&session->in_flight);
 
-    session->came_on_us = g_get_monotonic_time();
     switch (result) {
     case POP_READ_STATUS: on_status(session, &event->status); return;
     case POP_READ_CHALLENGE: on_challenge(session, event->status.text); return;
@@ -366,6 +371,19 @@ static void on_event(PopSession *session, PopReadResult result, const PopEvent *
     }
 }
 
+/* An answer that comes octet by octet would take for ever. */
+static void note_progress(PopSession *session, PopReadResult result, gsize len)
+{
+    gboolean is_inside =
+        result == POP_READ_MORE || result == POP_READ_LINE || result == POP_READ_PIECE;
+
+    session->n_came += len;
+    if (is_inside && session->n_came < PROGRESS_MIN)
+        return;
+    session->n_came = 0;
+    session->came_on_us = g_get_monotonic_time();
+}
+
 static void read_next(PopSession *session, const guint8 *bytes, gsize len)
 {
     PopEvent event;
@@ -374,6 +392,7 @@ static void read_next(PopSession *session, const guint8 *bytes, gsize len)
     PopReadResult result = pop_reader_next(session->reader, bytes, len, &used, &event, &error);
 
     session->n_unread = len - used;
+    note_progress(session, result, used);
     if (error)
         break_off(session, MAIL_ERROR_PROTOCOL, error->message);
     else if (result != POP_READ_MORE)
