@@ -37,7 +37,7 @@ static const char schema[] =
 
 static const char *const sql[N_STATEMENTS] = {
     [ALL_MESSAGES] = "SELECT number, place, presence, size, date, retrieved, trashed, since, uidl,"
-                     " hash, base FROM message",
+                     " hash, base, number IN (SELECT number FROM header) FROM message",
     [PUT_MESSAGE] = "INSERT OR REPLACE INTO message VALUES"
                     " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [DELETE_MESSAGE] = "DELETE FROM message WHERE number = ?1",
@@ -289,6 +289,7 @@ static gboolean read_message(sqlite3_stmt *row, PopMessage *ret_message)
         .left = sqlite3_column_int64(row, 7),
         .uidl = (const char *)sqlite3_column_text(row, 8),
         .base = (const char *)sqlite3_column_text(row, 10),
+        .has_header = sqlite3_column_int(row, 11) != 0,
         .has_hash = hash && sqlite3_column_bytes(row, 9) == POP_HASH_LEN,
     };
 

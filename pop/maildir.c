@@ -353,6 +353,15 @@ int pop_maildir_open_file(const PopMaildir *maildir, const PopFile *file, GError
     return fd;
 }
 
+gboolean pop_maildir_has_file(const PopMaildir *maildir, const PopFile *file, guint64 size)
+{
+    struct stat st;
+
+    return fstatat(maildir->fds[file->place][file->sub], file->name, &st, AT_SYMLINK_NOFOLLOW) ==
+               0 &&
+           S_ISREG(st.st_mode) && (guint64)st.st_size == size;
+}
+
 static gboolean prove(int fd, PopProof *ret_proof)
 {
     g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);

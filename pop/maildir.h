@@ -82,6 +82,8 @@ gboolean pop_maildir_find(const PopMaildir *maildir, const PopFile *file, PopFil
  * nowhere. */
 int pop_maildir_open_file(const PopMaildir *maildir, const PopFile *file,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Whether it is there, under the name that is known, and of @size. */
+gboolean pop_maildir_has_file(const PopMaildir *maildir, const PopFile *file, guint64 size);
 /* Reads all of it, and syncs it to the disk. */
 gboolean pop_maildir_prove(const PopMaildir *maildir, const PopFile *file, PopProof *ret_proof,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

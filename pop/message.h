@@ -19,7 +19,7 @@ typedef enum {
     POP_ABSENT,   /* the server has it no more, or its UIDL is not known */
     POP_LISTED,   /* the server has it */
     POP_UNSURE,   /* it was told to delete it and did not say that it has */
-    POP_DOUBTFUL, /* the server has one of this UIDL, which may be another message */
+    POP_DOUBTFUL, /* what the server has under its UIDL may be another message */
 } PopPresence;
 
 /* Times are seconds since 1970. */
@@ -30,11 +30,12 @@ typedef struct {
     MailFlags flags;
     guint64 size; /* octets of its file; as the server announced it while it is waiting */
     gint64 date;
-    gint64 retrieved; /* 0 while it is waiting */
-    gint64 trashed;   /* when it came into the trash, else 0 */
-    gint64 left;      /* when it was last heard of, if it is both gone and absent; else 0 */
-    const char *uidl; /* NULL when not known */
-    const char *base; /* of its file's name, without flags; NULL while it is waiting */
+    gint64 retrieved;    /* 0 while it is waiting */
+    gint64 trashed;      /* when it came into the trash, else 0 */
+    gint64 left;         /* when it was last heard of, if it is both gone and absent; else 0 */
+    const char *uidl;    /* NULL when not known */
+    const char *base;    /* of its file's name, without flags; NULL while it is waiting */
+    gboolean has_header; /* it is waiting, and its header is here */
     gboolean has_hash;
     guint8 hash[POP_HASH_LEN]; /* of the octets as stored */
 } PopMessage;

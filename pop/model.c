@@ -56,6 +56,7 @@ void pop_row_take_file(PopRow *row, PopFile file)
     row->message.base = pop_file_dup_base(&file);
     row->message.flags = file.flags;
     row->message.place = file.place;
+    row->message.has_header = FALSE;
 }
 
 /* --- life --- */

@@ -64,16 +64,16 @@ static PopMatch match_new(Batch *batch, Op *op, const PopListed *listed)
 
     if (message.number)
         op_put(batch, op, pop_row_new(&message));
-    return (PopMatch){POP_MATCH_NEW, message.number};
+    return (PopMatch){.kind = POP_MATCH_NEW, .number = message.number};
 }
 
 static PopMatch match_known(Batch *batch, Op *op, const PopRow *row)
 {
-    PopMatch match = {POP_MATCH_STORED, row->message.number};
+    PopMatch match = {.kind = POP_MATCH_STORED, .number = row->message.number};
 
     if (row->message.place == POP_PLACE_WAITING)
         match.kind = POP_MATCH_WAITING;
-    else if (row->message.presence == POP_ABSENT || row->message.presence == POP_DOUBTFUL)
+    else if (row->message.presence != POP_LISTED)
         match.kind = POP_MATCH_DOUBTFUL;
     set_presence(batch, op, row, match.kind == POP_MATCH_DOUBTFUL ? POP_DOUBTFUL : POP_LISTED);
     return match;
@@ -88,17 +88,35 @@ static void match_unlisted(Batch *batch, Op *op, const PopRow *row, gboolean is_
         set_presence(batch, op, row, is_ambiguous ? POP_DOUBTFUL : POP_ABSENT);
 }
 
+/* Whether nothing says any more which message of the server it is. */
+static gboolean has_lost_uidl(const PopRow *row, GHashTable *index)
+{
+    const PopMessage *message = &row->message;
+
+    if (!message->uidl)
+        return pop_message_is_stored(message);
+    return message->place != POP_PLACE_WAITING && !g_hash_table_contains(index, message->uidl) &&
+           (message->presence == POP_LISTED || message->presence == POP_DOUBTFUL);
+}
+
+static void suspect_new(MatchOp *self)
+{
+    for (guint i = 0; i < self->n; i++)
+        self->matches[i].may_be_stored = self->matches[i].kind == POP_MATCH_NEW;
+}
+
 static void match_act(Batch *batch, Op *op)
 {
     MatchOp *self = (MatchOp *)op;
     const PopModel *model = batch->spool->model;
     g_autoptr(GHashTable) index = index_list(self);
+    gboolean is_lost = FALSE;
 
     for (guint i = 0; i < self->n; i++) {
         const PopListed *listed = &self->listed[i];
         const PopRow *row;
 
-        self->matches[i] = (PopMatch){POP_MATCH_AMBIGUOUS, 0};
+        self->matches[i] = (PopMatch){.kind = POP_MATCH_AMBIGUOUS};
         if (!is_uidl(listed->uidl) || !g_hash_table_lookup(index, listed->uidl))
             continue;
         row = pop_model_get_uidl(model, listed->uidl);
@@ -110,7 +128,10 @@ static void match_act(Batch *batch, Op *op)
 
         if (uidl && !g_hash_table_lookup(index, uidl))
             match_unlisted(batch, op, row, g_hash_table_contains(index, uidl));
+        is_lost |= has_lost_uidl(row, index);
     }
+    if (is_lost)
+        suspect_new(self);
 }
 
 static void match_answer(Op *op)
@@ -170,6 +191,7 @@ static void header_act(Batch *batch, Op *op)
     }
     changed = pop_row_copy(row);
     changed->message.date = ((HeaderOp *)op)->date;
+    changed->message.has_header = TRUE;
     op_put(batch, op, changed);
 }
 
@@ -185,41 +207,67 @@ void pop_spool_put_header(PopSpool *spool, guint32 number, gint64 date, GBytes *
     spool_push(spool, &self->op);
 }
 
-/* --- deletion --- */
+/* --- deletion, and doubt --- */
 
 typedef struct {
     Op op;
     GArray *numbers;
-    gboolean is_confirmed;
-} DeletedOp;
+    PopPresence presence; /* that they have now */
+} NoteOp;
 
-static void deleted_act(Batch *batch, Op *op)
+static void forget_header(Batch *batch, Op *op, const PopRow *row)
 {
-    DeletedOp *self = (DeletedOp *)op;
+    PopRow *bare;
+
+    if (!row->message.has_header)
+        return;
+    bare = pop_row_copy(row);
+    bare->message.has_header = FALSE;
+    op_remove(op, row->message.number); /* with its header, and before it is put */
+    op_put(batch, op, bare);
+}
+
+static void note_act(Batch *batch, Op *op)
+{
+    NoteOp *self = (NoteOp *)op;
 
     for (guint i = 0; i < self->numbers->len; i++) {
         const PopRow *row =
             pop_model_get(batch->spool->model, g_array_index(self->numbers, guint32, i));
 
-        if (row)
-            set_presence(batch, op, row, self->is_confirmed ? POP_ABSENT : POP_UNSURE);
+        if (row && row->message.place == POP_PLACE_WAITING)
+            forget_header(batch, op, row);
+        else if (row && row->message.uidl)
+            set_presence(batch, op, row, self->presence);
     }
 }
 
-static void deleted_free(Op *op)
+static void note_free(Op *op)
 {
-    g_array_unref(((DeletedOp *)op)->numbers);
+    g_array_unref(((NoteOp *)op)->numbers);
 }
 
-static const OpKind deleted_op = {.is_alone = TRUE, .act = deleted_act, .free = deleted_free};
+static const OpKind note_op = {.is_alone = TRUE, .act = note_act, .free = note_free};
+
+static void note(PopSpool *spool, const guint32 *numbers, guint n, PopPresence presence,
+                 PopDone done, gpointer data)
+{
+    NoteOp *self = (NoteOp *)op_new(sizeof *self, &note_op, 0, done, data);
+
+    self->numbers = g_array_new(FALSE, FALSE, sizeof(guint32));
+    g_array_append_vals(self->numbers, numbers, n);
+    self->presence = presence;
+    spool_push(spool, &self->op);
+}
 
 void pop_spool_note_deleted(PopSpool *spool, const guint32 *numbers, guint n, gboolean is_confirmed,
                             PopDone done, gpointer data)
 {
-    DeletedOp *self = (DeletedOp *)op_new(sizeof *self, &deleted_op, 0, done, data);
+    note(spool, numbers, n, is_confirmed ? POP_ABSENT : POP_UNSURE, done, data);
+}
 
-    self->numbers = g_array_new(FALSE, FALSE, sizeof(guint32));
-    g_array_append_vals(self->numbers, numbers, n);
-    self->is_confirmed = is_confirmed;
-    spool_push(spool, &self->op);
+void pop_spool_note_doubt(PopSpool *spool, const guint32 *numbers, guint n, PopDone done,
+                          gpointer data)
+{
+    note(spool, numbers, n, POP_DOUBTFUL, done, data);
 }

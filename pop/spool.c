@@ -168,23 +168,28 @@ int pop_spool_open_file(const PopSpool *spool, guint32 number, GError **error)
     return fd;
 }
 
-static gboolean has_file(const PopSpool *spool, guint32 number)
+/* What is gone was durable here until it had been in the trash for long enough: what was lost in
+ * another way may be wanted back. */
+static gboolean was_removed(const PopMessage *message, gint64 now)
 {
-    int fd = pop_spool_open_file(spool, number, NULL);
+    return message->place == POP_PLACE_GONE && message->trashed &&
+           now - message->trashed >= (gint64)POP_TRASH_DAYS * DAY_S;
+}
 
-    if (fd < 0)
-        return FALSE;
-    close(fd);
-    return TRUE;
+static gboolean is_here(const PopSpool *spool, const PopRow *row)
+{
+    return pop_message_is_stored(&row->message) && row->file.name &&
+           pop_maildir_has_file(spool->maildir, &row->file, row->message.size);
 }
 
 gboolean pop_spool_may_delete(const PopSpool *spool, guint32 number, guint keep_days, gint64 now)
 {
-    const PopMessage *message = pop_spool_get(spool, number);
+    const PopRow *row = pop_model_get(spool->model, number);
 
-    return message && !spool->stopped && pop_message_is_stored(message) && message->uidl &&
-           message->presence == POP_LISTED && keep_days != POP_KEEP_FOREVER &&
-           now - message->retrieved >= (gint64)keep_days * DAY_S && has_file(spool, number);
+    return row && !spool->stopped && row->message.uidl && row->message.presence == POP_LISTED &&
+           keep_days != POP_KEEP_FOREVER &&
+           now - row->message.retrieved >= (gint64)keep_days * DAY_S &&
+           (was_removed(&row->message, now) || is_here(spool, row));
 }
 
 void pop_spool_figures(const PopSpool *spool, PopFigures *ret_figures)

@@ -69,14 +69,15 @@ typedef enum {
     POP_MATCH_NEW,       /* has a number now, and is WAITING */
     POP_MATCH_WAITING,   /* known, not retrieved yet */
     POP_MATCH_STORED,    /* was retrieved: INBOX, READ, TRASH or GONE */
-    POP_MATCH_DOUBTFUL,  /* as before, but had left the server or was ambiguous: retrieve it again
-                            with its number to find out; is never deleted before */
+    POP_MATCH_DOUBTFUL,  /* as before, but may be another message, of the same UIDL: retrieve it
+                            again with its number to find out; is never deleted before */
     POP_MATCH_AMBIGUOUS, /* its UIDL means nothing: retrieve it with POP_NUMBER_OF_CONTENT */
 } PopMatchKind;
 
 typedef struct {
     PopMatchKind kind;
-    guint32 number; /* 0 when ambiguous */
+    guint32 number;         /* 0 when ambiguous */
+    gboolean may_be_stored; /* it is new, and UIDLs of others are lost: only its content tells */
 } PopMatch;
 
 /* @matches: @n as listed; NULL on error.  Borrowed. */
@@ -133,13 +134,18 @@ void pop_spool_clean(PopSpool *spool, gint64 now, PopDone done, gpointer data);
 /* --- deleting at the server --- */
 
 /* Whether the server may be told to delete it now: the last list had it, it is proved to be the
- * message that is durable here, and its file is there still.  @keep_days: since it was retrieved;
+ * message that is durable here, and its file is where it was left, or it was in the trash for
+ * POP_TRASH_DAYS.  @keep_days: since it was retrieved;
  * 0 none, POP_KEEP_FOREVER.  Looks at the disk. */
 gboolean pop_spool_may_delete(const PopSpool *spool, guint32 number, guint keep_days, gint64 now);
 /* The server was told to delete these, and with @is_confirmed has said that it did; else the next
  * list tells. */
 void pop_spool_note_deleted(PopSpool *spool, const guint32 *numbers, guint n, gboolean is_confirmed,
                             PopDone done, gpointer data);
+/* What came for these may have been of other messages: those that are stored are DOUBTFUL, and the
+ * headers of those that are WAITING are forgotten. */
+void pop_spool_note_doubt(PopSpool *spool, const guint32 *numbers, guint n, PopDone done,
+                          gpointer data);
 
 /* --- figures --- */
 

@@ -378,6 +378,18 @@ static void test_nothing_changed(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(n_dirs_read, ==, 6);
 }
 
+/* One that was renamed waits until it was looked at. */
+static void test_deletion_looks_at_one(Fixture *fixture, gconstpointer data)
+{
+    fixture_deliver(fixture, "a", "text");
+    move_file(fixture, "spool/new", "spool/cur", ":2,F");
+    n_dirs_read = 0;
+    g_assert_false(pop_spool_may_delete(fixture->spool, 1, 0, G_MAXINT32));
+    g_assert_cmpuint(n_dirs_read, ==, 0);
+    g_assert_true(fixture_refresh(fixture));
+    g_assert_true(pop_spool_may_delete(fixture->spool, 1, 0, G_MAXINT32));
+}
+
 /* A change that comes within the tick of the clock in which the directories were read is seen. */
 static void test_changed_at_once(Fixture *fixture, gconstpointer data)
 {
@@ -425,6 +437,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/pop/spool-others/saved-from-trash", test_saved_from_trash);
     FIXTURE_TEST("/pop/spool-others/left-in-tmp", test_left_in_tmp);
     FIXTURE_TEST("/pop/spool-others/nothing-changed", test_nothing_changed);
+    FIXTURE_TEST("/pop/spool-others/deletion-looks-at-one", test_deletion_looks_at_one);
     FIXTURE_TEST("/pop/spool-others/changed-at-once", test_changed_at_once);
     return g_test_run();
 }

@@ -273,6 +273,20 @@ static void test_all_uidls_changed(Fixture *fixture, gconstpointer data)
     g_assert_true(pop_spool_may_delete(fixture->spool, 2, 0, now()));
 }
 
+/* A new one may be one of those that the server has under no UIDL that is known. */
+static void test_new_may_be_stored(Fixture *fixture, gconstpointer data)
+{
+    MATCH(fixture, "a", "b");
+    fixture_store(fixture, 1, "one");
+    g_assert_false(MATCH(fixture, "a", "b", "c").matches[2].may_be_stored);
+    g_assert_true(MATCH(fixture, "x", "b").matches[0].may_be_stored);
+    /* It is only gone. */
+    g_assert_false(MATCH(fixture, "x", "y").matches[1].may_be_stored);
+    fixture_store(fixture, POP_NUMBER_OF_CONTENT, "of nobody");
+    g_assert_true(MATCH(fixture, "x", "z").matches[1].may_be_stored);
+    g_assert_false(MATCH(fixture, "x", "z").matches[1].may_be_stored);
+}
+
 static void test_same_content_twice(Fixture *fixture, gconstpointer data)
 {
     MATCH(fixture, "a", "b");
@@ -460,6 +474,32 @@ static void test_file_is_not_there(Fixture *fixture, gconstpointer data)
     g_assert_false(pop_spool_may_delete(fixture->spool, 1, 0, now()));
 }
 
+/* As it was in the trash for long enough; what was lost may be wanted back. */
+static void test_policy_of_what_is_gone(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *file = NULL;
+    gint64 later;
+
+    MATCH(fixture, "a", "b");
+    fixture_store(fixture, 1, "one");
+    fixture_store(fixture, 2, "two");
+    fixture_move(fixture, 1, POP_PLACE_TRASH);
+    file = fixture_only_file(fixture, "spool/new");
+    g_assert_cmpint(g_unlink(file), ==, 0);
+    g_assert_true(fixture_refresh(fixture));
+    later = now() + 30 * DAY_S;
+    clean(fixture, later);
+    for (guint32 number = 1; number <= 2; number++)
+        g_assert_cmpint(pop_spool_get(fixture->spool, number)->place, ==, POP_PLACE_GONE);
+    g_assert_true(pop_spool_may_delete(fixture->spool, 1, 30, later));
+    g_assert_false(pop_spool_may_delete(fixture->spool, 1, 31, later));
+    g_assert_false(pop_spool_may_delete(fixture->spool, 1, 0, now()));
+    g_assert_false(pop_spool_may_delete(fixture->spool, 2, 30, later));
+    MATCH(fixture, "b");
+    MATCH(fixture, "a", "b");
+    g_assert_false(pop_spool_may_delete(fixture->spool, 1, 30, later));
+}
+
 static void note_deleted(Fixture *fixture, guint32 number, gboolean is_confirmed)
 {
     Answer answer = {0};
@@ -482,11 +522,41 @@ static void test_deleted(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(pop_spool_get(fixture->spool, 2)->presence, ==, POP_UNSURE);
     g_assert_false(pop_spool_may_delete(fixture->spool, 1, 0, now()));
     g_assert_false(pop_spool_may_delete(fixture->spool, 2, 0, now()));
-    /* The next list tells. */
-    g_assert_cmpint(MATCH(fixture, "b").matches[0].kind, ==, POP_MATCH_STORED);
-    g_assert_true(pop_spool_may_delete(fixture->spool, 2, 0, now()));
+    /* The server may have deleted it, and given its UIDL to another message. */
+    g_assert_cmpint(MATCH(fixture, "b").matches[0].kind, ==, POP_MATCH_DOUBTFUL);
+    g_assert_false(pop_spool_may_delete(fixture->spool, 2, 0, now()));
     g_assert_cmpint(pop_spool_get(fixture->spool, 3)->presence, ==, POP_ABSENT);
+    g_assert_cmpuint(fixture_store(fixture, 2, "two"), ==, 2);
+    g_assert_true(pop_spool_may_delete(fixture->spool, 2, 0, now()));
     fixture_expect_list(fixture, "1 inbox, 2 inbox, 3 inbox");
+}
+
+/* What came under a doubtful number is proved, or comes again. */
+static void test_doubt(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GBytes) header = g_bytes_new_static("S: x\r\n", 6);
+    const guint32 numbers[] = {1, 2, 3, 77};
+    Answer answer = {0};
+
+    MATCH(fixture, "a", "b");
+    fixture_store(fixture, 1, "one");
+    pop_spool_put_header(fixture->spool, 2, 1, header, answer_done, &answer);
+    answer_number(&answer);
+    fixture_store(fixture, POP_NUMBER_OF_CONTENT, "of nobody");
+    fixture_reopen(fixture);
+    g_assert_true(pop_spool_get(fixture->spool, 2)->has_header);
+    answer = (Answer){0};
+    pop_spool_note_doubt(fixture->spool, numbers, G_N_ELEMENTS(numbers), answer_done, &answer);
+    answer_wait(&answer);
+    g_assert_false(pop_spool_get(fixture->spool, 2)->has_header);
+    fixture_reopen(fixture);
+    g_assert_false(pop_spool_get(fixture->spool, 2)->has_header);
+    g_assert_null(pop_spool_dup_header(fixture->spool, 2));
+    g_assert_cmpint(pop_spool_get(fixture->spool, 3)->presence, ==, POP_ABSENT);
+    answer = MATCH(fixture, "a", "b");
+    expect_match(&answer, 0, POP_MATCH_DOUBTFUL, 1);
+    expect_match(&answer, 1, POP_MATCH_WAITING, 2);
+    g_assert_false(pop_spool_may_delete(fixture->spool, 1, 0, now()));
 }
 
 /* --- figures, and the end --- */
@@ -561,6 +631,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/pop/spool/header", test_header);
     FIXTURE_TEST("/pop/spool/date-before-time", test_date_before_time);
     FIXTURE_TEST("/pop/spool/all-uidls-changed", test_all_uidls_changed);
+    FIXTURE_TEST("/pop/spool/new-may-be-stored", test_new_may_be_stored);
     FIXTURE_TEST("/pop/spool/same-content-twice", test_same_content_twice);
     FIXTURE_TEST("/pop/spool/uidl-of-another-message", test_uidl_of_another_message);
     FIXTURE_TEST("/pop/spool/comes-back", test_comes_back);
@@ -572,7 +643,9 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/pop/spool/removed-does-not-come-back", test_removed_does_not_come_back);
     FIXTURE_TEST("/pop/spool/policies", test_policies);
     FIXTURE_TEST("/pop/spool/file-is-not-there", test_file_is_not_there);
+    FIXTURE_TEST("/pop/spool/policy-of-what-is-gone", test_policy_of_what_is_gone);
     FIXTURE_TEST("/pop/spool/deleted", test_deleted);
+    FIXTURE_TEST("/pop/spool/doubt", test_doubt);
     FIXTURE_TEST("/pop/spool/figures", test_figures);
     FIXTURE_TEST("/pop/spool/close-with-work", test_close_with_work);
     FIXTURE_TEST("/pop/spool/close-at-work", test_close_at_work);
