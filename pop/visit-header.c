@@ -59,6 +59,20 @@ static char *dup_value(const char *header, gsize len, const char *name)
     return NULL;
 }
 
+static gboolean has_end(const char *header, gsize len)
+{
+    return (len >= 2 && memcmp(header + len - 2, "\n\n", 2) == 0) ||
+           (len >= 3 && memcmp(header + len - 3, "\n\r\n", 3) == 0);
+}
+
+guint pop_header_id(const char *bytes, gsize len)
+{
+    gsize n = pop_header_len(bytes, MIN(len, POP_ID_LOOK));
+    g_autofree char *id = has_end(bytes, n) ? dup_value(bytes, n, "Message-ID") : NULL;
+
+    return id && *g_strstrip(id) ? MAX(g_str_hash(id), 1) : 0;
+}
+
 /* --- dates --- */
 
 /* "+0130" in seconds; names of zones are all but unknown (RFC 5322 4.3). */

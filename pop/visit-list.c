@@ -43,8 +43,10 @@ static void take_match(PopVisit *visit, guint index, const PopMatch *match)
     if (match->number)
         g_hash_table_insert(visit->by_number, GUINT_TO_POINTER(match->number),
                             GUINT_TO_POINTER(index + 1));
-    if (match->kind == POP_MATCH_AMBIGUOUS || match->kind == POP_MATCH_DOUBTFUL)
-        pop_visit_require(visit, index, match->kind == POP_MATCH_AMBIGUOUS);
+    if (match->kind == POP_MATCH_AMBIGUOUS || match->may_be_stored)
+        pop_visit_require(visit, index, TRUE);
+    else if (match->kind == POP_MATCH_DOUBTFUL)
+        pop_visit_require(visit, index, FALSE);
 }
 
 static void on_matched(const PopMatch *matches, guint n, const GError *error, gpointer data)
@@ -131,6 +133,7 @@ static void on_id(const char *line, gsize len, gboolean is_cut, gpointer data)
     Item *item = take_item(visit, "uidl", "a number and an id", ++list->n_ids, line, len, &id);
     gsize n_id = item ? strlen(id) : 0;
 
+    pop_visit_comes(visit);
     while (n_id > 0 && (id[n_id - 1] == ' ' || id[n_id - 1] == '\t'))
         n_id--;
     if (item && item->id)
@@ -149,6 +152,7 @@ static void on_size(const char *line, gsize len, gboolean is_cut, gpointer data)
     Item *item = take_item(visit, "list", form, ++list->n_sizes, line, len, &text);
     char *end;
 
+    pop_visit_comes(visit);
     if (!item)
         return;
     if (item->has_size) {

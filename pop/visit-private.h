@@ -15,6 +15,7 @@ typedef enum {
     POP_VISIT_NOTES,   /* that the server will be told to */
     POP_VISIT_DELETES,
     POP_VISIT_QUITS,
+    POP_VISIT_DOUBTS, /* what the server said, and so what came of it */
     POP_VISIT_IS_OVER,
 } PopVisitPhase;
 
@@ -29,6 +30,7 @@ typedef struct {
     guint32 nth;    /* the server's number */
     guint32 number; /* the spool's, or POP_NUMBER_OF_CONTENT */
     guint64 size;
+    guint id; /* pop_header_id() of what TOP brought, by this visit; else 0 */
     PopMatchKind kind;
     PopEntryState state;
     gboolean is_needed;  /* listed() waits for it */
@@ -51,6 +53,8 @@ struct PopVisit {
     gboolean has_refusals; /* of messages: so nothing is deleted */
     GError *failure;
     guint step_source;
+    gint64 told_us;  /* that something of the list or a header came */
+    GArray *touched; /* guint32: what was stored, or got a header */
 
     /* The list: */
     PopVisitList *list;    /* NULL once it is matched */
@@ -65,6 +69,7 @@ struct PopVisit {
     GArray *refused_tops;   /* guint, indices */
     GByteArray *header;     /* of the first that is in flight */
     guint n_headers_stored; /* being stored, that is */
+    gsize n_header_octets;  /* of these */
 
     /* Messages: */
     GHashTable *asked; /* numbers that retrieved() is owed for */
@@ -96,6 +101,10 @@ void pop_visit_step_later(PopVisit *visit);
 void pop_visit_fail(PopVisit *visit, const GError *error);
 void pop_visit_fail_with(PopVisit *visit, MailError code, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
+/* Something of the list or a header came. */
+void pop_visit_comes(PopVisit *visit);
+/* The spool has something of @number by what this visit was told. */
+void pop_visit_touch(PopVisit *visit, guint32 number);
 /* How many commands may be in flight, of @max with PIPELINING. */
 guint pop_visit_window(const PopVisit *visit, guint max);
 PopEntry *pop_visit_entry(const PopVisit *visit, guint index);

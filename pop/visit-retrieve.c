@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* pop/visit-retrieve.c - messages: asked for ahead (RETR), and stored as they come. */
+#include "pop/visit-header.h"
 #include "pop/visit-private.h"
 
 #define MIB            ((guint64)1024 * 1024)
-#define IN_FLIGHT_MAX  32
+#define IN_FLIGHT_MAX  128
 #define OCTETS_MAX     (16 * MIB) /* announced, in flight; one alone may be more */
 #define STORING_MAX    1000
 #define BACKLOG_ASK    (16 * MIB) /* more on its way to the disk: nothing is asked for */
@@ -14,6 +15,8 @@ typedef struct {
     guint index;
     guint32 number; /* that it was asked for by */
     PopWriter *writer;
+    guint id;         /* pop_header_id() of what was listed; 0: it tells nothing */
+    GByteArray *head; /* where it is looked for, or NULL */
     GError *error;
 } PopFetch;
 
@@ -25,6 +28,7 @@ static PopEntry *entry_of(const PopFetch *fetch)
 static void fetch_free(PopFetch *fetch)
 {
     pop_writer_free(fetch->writer);
+    g_clear_pointer(&fetch->head, g_byte_array_unref);
     g_clear_error(&fetch->error);
     g_free(fetch);
 }
@@ -76,6 +80,49 @@ void pop_visit_retrieve_fail(PopVisit *visit, const GError *error)
         visit->events->retrieved(visit, GPOINTER_TO_UINT(numbers[i]), 0, error, visit->owner);
 }
 
+/* --- whether it is what was listed --- */
+
+/* As TOP told, by this visit or an earlier one. */
+static guint listed_id(const PopFetch *fetch)
+{
+    const PopMessage *message = pop_spool_get(fetch->visit->spool, fetch->number);
+    g_autoptr(GBytes) header = NULL;
+    gsize len;
+    const char *bytes;
+
+    if (entry_of(fetch)->id || !message || !message->has_header)
+        return entry_of(fetch)->id;
+    header = pop_spool_dup_header(fetch->visit->spool, fetch->number);
+    bytes = header ? g_bytes_get_data(header, &len) : NULL;
+    return bytes ? pop_header_id(bytes, len) : 0;
+}
+
+static void look(PopFetch *fetch, const guint8 *bytes, gsize len)
+{
+    if (fetch->head)
+        g_byte_array_append(fetch->head, bytes, (guint)MIN(len, POP_ID_LOOK - fetch->head->len));
+}
+
+/* Of the header the Message-ID only: servers change other fields between TOP and RETR. */
+static gboolean is_another(const PopFetch *fetch)
+{
+    guint id = fetch->head ? pop_header_id((const char *)fetch->head->data, fetch->head->len) : 0;
+
+    return id && id != fetch->id;
+}
+
+static void refuse_another(PopFetch *fetch)
+{
+    PopVisit *visit = fetch->visit;
+
+    /* So that the next visit asks for its header again. */
+    pop_visit_touch(visit, fetch->number);
+    pop_visit_fail_with(visit, MAIL_ERROR_PROTOCOL,
+                        "retr %u: %s sends another message than it showed before",
+                        entry_of(fetch)->nth, visit->options->account->host);
+    fetch_free(fetch);
+}
+
 /* --- storing --- */
 
 /* While something of ours is on its way, for only that tells when there is less. */
@@ -109,15 +156,20 @@ static void on_stored(guint32 number, const GError *error, gpointer data)
     visit->n_storing--;
     listen_or_pause(visit);
     visit->has_refusals |= error != NULL;
-    if (error && !is_of_message(error))
+    if (!error)
+        pop_visit_touch(visit, number);
+    else if (!is_of_message(error))
         pop_visit_fail(visit, error);
     settle(fetch, number, error);
 }
 
-static void begin_writer(PopFetch *fetch)
+static void begin(PopFetch *fetch)
 {
-    if (!fetch->writer)
-        fetch->writer = pop_spool_receive(fetch->visit->spool, fetch->number);
+    if (fetch->writer)
+        return;
+    fetch->writer = pop_spool_receive(fetch->visit->spool, fetch->number);
+    fetch->id = listed_id(fetch);
+    fetch->head = fetch->id ? g_byte_array_new() : NULL;
 }
 
 static void on_piece(const guint8 *bytes, gsize len, gpointer data)
@@ -126,7 +178,8 @@ static void on_piece(const guint8 *bytes, gsize len, gpointer data)
     PopFetch *fetch = g_queue_peek_head(&visit->coming);
     g_autoptr(GError) error = NULL;
 
-    begin_writer(fetch);
+    begin(fetch);
+    look(fetch, bytes, len);
     if (!pop_writer_append(fetch->writer, bytes, len, &error))
         pop_visit_fail(visit, error);
     else
@@ -146,7 +199,12 @@ static void on_done(const GError *error, gpointer data)
         pop_visit_step_later(visit);
         return;
     }
-    begin_writer(fetch);
+    begin(fetch);
+    if (is_another(fetch)) {
+        refuse_another(fetch);
+        return;
+    }
+    g_clear_pointer(&fetch->head, g_byte_array_unref);
     visit->n_storing++;
     pop_visit_hold(visit);
     pop_writer_finish(g_steal_pointer(&fetch->writer), on_stored, fetch);
@@ -237,14 +295,15 @@ static guint next_of_all(PopVisit *visit)
     return 0;
 }
 
-/* What is wanted, then what must be, then the rest, so that a listing need not wait for it. */
+/* What is wanted, then what must be, then the rest, behind the headers: a listing need not wait for
+ * it. */
 static guint next(PopVisit *visit)
 {
     guint place = next_wanted(visit);
 
     if (!place && !visit->n_unlooked)
         place = next_due(visit);
-    if (!place && visit->has_told_list && visit->options->retrieves_all)
+    if (!place && !visit->n_unlooked && visit->options->retrieves_all)
         place = next_of_all(visit);
     return place;
 }
@@ -274,11 +333,20 @@ static void ask(PopVisit *visit, guint index)
     pop_visit_send(visit, "RETR", entry->nth, "", POP_SHAPE_STREAM, &answer);
 }
 
+/* Many are asked for at once, when few are left: each command by itself would cost a packet. */
+static gboolean has_few(const PopVisit *visit)
+{
+    return visit->coming.length <= pop_visit_window(visit, IN_FLIGHT_MAX) / 8 &&
+           visit->n_coming <= OCTETS_MAX / 8;
+}
+
 void pop_visit_retrieve_step(PopVisit *visit)
 {
     guint place;
 
     settle_refused(visit);
+    if (!has_few(visit))
+        return;
     while ((place = next(visit)) && has_room(visit, pop_visit_entry(visit, place - 1)))
         ask(visit, place - 1);
 }

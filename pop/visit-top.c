@@ -3,39 +3,54 @@
 #include "pop/visit-header.h"
 #include "pop/visit-private.h"
 
-#define HEADER_MAX ((gsize)256 * 1024) /* octets that are kept */
-#define AT_ONCE    128                 /* in flight, or on their way to the disk */
-#define LOOKS_MAX  256                 /* in the spool, in one turn */
+#define HEADER_MAX ((gsize)256 * 1024)      /* octets that are kept */
+#define AT_ONCE    512                      /* in flight */
+#define OCTETS_MAX ((gsize)8 * 1024 * 1024) /* on their way to the disk */
+#define LOOKS_MAX  4096                     /* at entries, in one turn */
+
+typedef struct {
+    PopVisit *visit;
+    gsize len;
+} Header;
 
 static void on_stored(guint32 number, const GError *error, gpointer data)
 {
-    PopVisit *visit = data;
+    g_autofree Header *stored = data;
+    PopVisit *visit = stored->visit;
 
     if (!pop_visit_drop(visit))
         return;
     visit->n_headers_stored--;
-    /* It was retrieved meanwhile. */
-    if (error && !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_NOT_FOUND))
+    visit->n_header_octets -= stored->len;
+    if (!error)
+        pop_visit_touch(visit, number);
+    /* Else it was retrieved meanwhile. */
+    else if (!g_error_matches(error, MAIL_ERROR, MAIL_ERROR_NOT_FOUND))
         pop_visit_fail(visit, error);
     pop_visit_step_later(visit);
 }
 
-static void store(PopVisit *visit, guint32 number)
+static void store(PopVisit *visit, PopEntry *entry)
 {
     const char *bytes = (const char *)visit->header->data;
     gsize len = pop_header_len(bytes, visit->header->len);
     gint64 date = pop_header_date(bytes, len, g_get_real_time() / G_USEC_PER_SEC);
     g_autoptr(GBytes) header = g_bytes_new(bytes, len);
+    Header *stored = g_new(Header, 1);
 
+    entry->id = pop_header_id(bytes, len);
+    *stored = (Header){pop_visit_hold(visit), len};
     visit->n_headers_stored++;
-    pop_spool_put_header(visit->spool, number, date, header, on_stored, pop_visit_hold(visit));
+    visit->n_header_octets += len;
+    pop_spool_put_header(visit->spool, entry->number, date, header, on_stored, stored);
 }
 
 static void on_piece(const guint8 *bytes, gsize len, gpointer data)
 {
-    GByteArray *header = ((PopVisit *)data)->header;
+    PopVisit *visit = data;
 
-    g_byte_array_append(header, bytes, (guint)MIN(len, HEADER_MAX - header->len));
+    g_byte_array_append(visit->header, bytes, (guint)MIN(len, HEADER_MAX - visit->header->len));
+    pop_visit_comes(visit);
 }
 
 static void on_done(const GError *error, gpointer data)
@@ -48,7 +63,7 @@ static void on_done(const GError *error, gpointer data)
     if (error)
         g_array_append_val(visit->refused_tops, index);
     else
-        store(visit, pop_visit_entry(visit, index)->number);
+        store(visit, pop_visit_entry(visit, index));
     g_byte_array_set_size(visit->header, 0);
     pop_visit_step_later(visit);
 }
@@ -70,11 +85,13 @@ static void take_refusals(PopVisit *visit)
     g_array_set_size(visit->refused_tops, 0);
 }
 
-static gboolean has_header(const PopVisit *visit, guint32 number)
+static gboolean lacks_header(const PopVisit *visit, const PopEntry *entry)
 {
-    g_autoptr(GBytes) header = pop_spool_dup_header(visit->spool, number);
+    const PopMessage *message = entry->state == POP_ENTRY_THERE && !entry->is_needed
+                                    ? pop_spool_get(visit->spool, entry->number)
+                                    : NULL;
 
-    return header != NULL;
+    return message && message->place == POP_PLACE_WAITING && !message->has_header;
 }
 
 static void ask(PopVisit *visit, guint index)
@@ -90,32 +107,23 @@ static void ask(PopVisit *visit, guint index)
                    &answer);
 }
 
-static gboolean has_room(const PopVisit *visit)
-{
-    guint max = is_sure(visit) ? AT_ONCE : 1;
-
-    return visit->tops.length < pop_visit_window(visit, max) &&
-           visit->tops.length + visit->n_headers_stored < AT_ONCE;
-}
-
+/* Many at once, when few are left: each command by itself would cost a packet. */
 void pop_visit_top_step(PopVisit *visit)
 {
-    guint n_looks = 0;
+    guint max, n_looks = 0;
 
     take_refusals(visit);
-    while (visit->n_unlooked && has_room(visit) && n_looks < LOOKS_MAX) {
+    max = pop_visit_window(visit, is_sure(visit) ? AT_ONCE : 1);
+    if (visit->tops.length > max / 2)
+        return;
+    while (visit->n_unlooked && visit->tops.length < max && visit->n_header_octets < OCTETS_MAX &&
+           n_looks++ < LOOKS_MAX) {
         guint index = --visit->n_unlooked;
-        const PopEntry *entry = pop_visit_entry(visit, index);
 
-        if (entry->state != POP_ENTRY_THERE)
-            continue;
-        if (entry->kind == POP_MATCH_WAITING)
-            n_looks++;
-        if (entry->kind == POP_MATCH_NEW ||
-            (entry->kind == POP_MATCH_WAITING && !has_header(visit, entry->number)))
+        if (lacks_header(visit, pop_visit_entry(visit, index)))
             ask(visit, index);
     }
-    if (n_looks == LOOKS_MAX)
+    if (n_looks > LOOKS_MAX)
         pop_visit_step_later(visit);
 }
 

@@ -24,6 +24,35 @@ static void end(PopVisit *visit, const GError *error)
     visit->events->ended(visit, error, visit->owner);
 }
 
+/* When it is not known to be durable, it is as if we had been killed. */
+static void on_doubted(guint32 number, const GError *error, gpointer data)
+{
+    PopVisit *visit = data;
+
+    if (pop_visit_drop(visit))
+        end(visit, visit->failure);
+}
+
+/* Who said too much, or another message than before, may have done so long since: what came is
+ * proved by the next visit.  Who is killed before that has to trust it. */
+static void doubt(PopVisit *visit)
+{
+    visit->phase = POP_VISIT_DOUBTS;
+    pop_spool_note_doubt(visit->spool, (const guint32 *)visit->touched->data, visit->touched->len,
+                         on_doubted, pop_visit_hold(visit));
+}
+
+static void end_failed(PopVisit *visit)
+{
+    if (visit->n_storing || visit->n_headers_stored)
+        g_debug("the visit ends when what it has is stored");
+    else if (visit->phase != POP_VISIT_DOUBTS && visit->touched->len &&
+             g_error_matches(visit->failure, MAIL_ERROR, MAIL_ERROR_PROTOCOL))
+        doubt(visit);
+    else if (visit->phase != POP_VISIT_DOUBTS)
+        end(visit, visit->failure);
+}
+
 void pop_visit_is_over(PopVisit *visit)
 {
     end(visit, NULL);
@@ -72,10 +101,8 @@ static gboolean on_step(gpointer data)
     PopVisit *visit = pop_visit_hold(data);
 
     visit->step_source = 0;
-    if (visit->failure && !visit->n_storing)
-        end(visit, visit->failure);
-    else if (visit->failure)
-        g_debug("the visit ends when %u messages are stored", visit->n_storing);
+    if (visit->failure)
+        end_failed(visit);
     else if (visit->phase == POP_VISIT_FETCHES)
         fetch(visit);
     else
@@ -88,6 +115,21 @@ void pop_visit_step_later(PopVisit *visit)
 {
     if (!visit->step_source && !visit->is_freed && visit->phase != POP_VISIT_IS_OVER)
         visit->step_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_step, visit, NULL);
+}
+
+void pop_visit_comes(PopVisit *visit)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (visit->told_us && now - visit->told_us < G_USEC_PER_SEC)
+        return;
+    visit->told_us = now;
+    visit->events->comes(visit, 0, visit->owner);
+}
+
+void pop_visit_touch(PopVisit *visit, guint32 number)
+{
+    g_array_append_val(visit->touched, number);
 }
 
 /* --- commands --- */
@@ -125,6 +167,7 @@ gboolean pop_visit_drop(PopVisit *visit)
     if (--visit->n_refs)
         return is_there;
     pop_visit_list_free(visit->list);
+    g_array_unref(visit->touched);
     g_array_unref(visit->entries);
     g_hash_table_unref(visit->by_number);
     g_array_unref(visit->refused_tops);
@@ -162,6 +205,7 @@ PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, const PopVis
     visit->events = events;
     visit->owner = owner;
     visit->n_refs = 1;
+    visit->touched = g_array_new(FALSE, FALSE, sizeof(guint32));
     visit->entries = g_array_new(FALSE, TRUE, sizeof(PopEntry));
     visit->by_number = g_hash_table_new(NULL, NULL);
     visit->refused_tops = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -185,7 +229,7 @@ void pop_visit_free(PopVisit *visit)
 
 gboolean pop_visit_is_open(const PopVisit *visit)
 {
-    return !visit->is_ending && !visit->failure && visit->phase != POP_VISIT_IS_OVER;
+    return !visit->failure && visit->phase < POP_VISIT_PICKS;
 }
 
 void pop_visit_end(PopVisit *visit)

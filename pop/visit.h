@@ -22,7 +22,8 @@ typedef struct {
      * tells them; pop_visit_retrieve() may have been called before.  What cannot be listed without
      * it was retrieved before.  Once. */
     void (*listed)(PopVisit *visit, gpointer owner);
-    /* Octets come: who waits for @number does not wait in vain. */
+    /* Octets come, of @number, or with 0 of the list or a header (then once a second): who waits
+     * for that does not wait in vain. */
     void (*comes)(PopVisit *visit, guint32 number, gpointer owner);
     /* What was asked for by @number is durable as @stored, or why not.  Once each.  Also for what
      * nobody asked for, since the visit retrieves of itself what only its content tells (then
@@ -46,11 +47,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PopVisit, pop_visit_free)
  * is once.  retrieved() tells NOT_FOUND when the server does not have it.  While the visit is open
  * only. */
 void pop_visit_retrieve(PopVisit *visit, guint32 number);
-/* FALSE when it will take nothing more: it is about to end, or has. */
+/* FALSE when it will take nothing more: it deletes already, or has ended. */
 gboolean pop_visit_is_open(const PopVisit *visit);
 /* So many were asked for and are not told yet. */
 guint pop_visit_n_pending(const PopVisit *visit);
-/* Nothing more is wanted: ends when what was asked for is done. */
+/* Ends when what was asked for is done, also since, and by option all the rest. */
 void pop_visit_end(PopVisit *visit);
 /* How many seconds must lie between two logins as far as the server told, or 0; also in ended(). */
 guint pop_visit_login_delay(const PopVisit *visit);

@@ -156,6 +156,8 @@ static void answer_message(Line *line, const char *text)
     } else if (line->drop->has_no_top || (*text == 'T' && message->refuses_top)) {
         say(line, "-ERR no TOP");
     } else if (*text == 'T') {
+        while (line->drop->tops_wait && !line->n_retrs && take_more(line))
+            continue;
         say_message(line, message, TRUE);
     } else {
         message->is_marked = !message->refuses_dele;
@@ -167,6 +169,8 @@ static void answer_line(Line *line, const char *text)
 {
     const Drop *drop = line->drop;
 
+    if (g_strcmp0(text, drop->surplus) == 0)
+        say_list(line, "S: surplus\r\n\r\n");
     if (g_str_equal(text, "CAPA") && drop->capa)
         say_list(line, drop->capa);
     else if (g_str_equal(text, "CAPA"))
@@ -235,7 +239,12 @@ static void on_comes(PopVisit *visit, guint32 number, gpointer owner)
 
     g_assert_false(caller->has_ended);
     caller->n_comes++;
+    caller->n_comes_of_list += number == 0;
+    if (visit->coming.length > caller->max_coming)
+        caller->n_full = caller->last_coming = 0;
     caller->max_coming = MAX(caller->max_coming, visit->coming.length);
+    caller->n_full += visit->coming.length == caller->max_coming && number != caller->last_coming;
+    caller->last_coming = number;
     caller->max_octets = MAX(caller->max_octets, visit->n_coming);
 }
 
@@ -297,7 +306,8 @@ static void forget(Caller *caller)
     mail_account_free((MailAccount *)caller->options.account);
     caller->options.account = NULL;
     caller->has_listed = caller->has_ended = FALSE;
-    caller->n_comes = caller->max_coming = 0;
+    caller->n_comes = caller->max_coming = caller->n_comes_of_list = 0;
+    caller->n_full = caller->last_coming = 0;
     caller->max_octets = 0;
 }
 
@@ -325,6 +335,22 @@ void caller_add_some(Caller *caller, guint n)
     g_assert_cmpuint(n, <=, G_N_ELEMENTS(uidls));
     for (guint i = 0; i < n; i++)
         caller_add(caller, uidls[i], texts[i]);
+}
+
+void caller_add_many(Caller *caller, guint n, gsize n_octets)
+{
+    g_autofree char *body = g_strnfill(n_octets, 'x');
+
+    for (guint i = 0; i < n; i++)
+        caller_add(caller, g_strdup_printf("u%u", i), g_strdup_printf("S: %u\r\n\r\n%s", i, body));
+}
+
+void caller_free_many(Caller *caller)
+{
+    for (guint i = 0; i < caller->drop.n; i++) {
+        g_free((char *)caller->drop.messages[i].uidl);
+        g_free((char *)caller->drop.messages[i].text);
+    }
 }
 
 void caller_start(Caller *caller)
@@ -378,6 +404,23 @@ void caller_expect_log(Caller *caller, const char *expected)
 {
     g_assert_cmpstr(caller->drop.log->str, ==, expected);
     g_string_truncate(caller->drop.log, 0);
+}
+
+void caller_expect_not_sent(const Caller *caller, const char *word)
+{
+    if (strstr(caller->drop.log->str, word))
+        g_error("%s in %s", word, caller->drop.log->str);
+}
+
+void caller_expect_header(const Caller *caller, guint32 number, const char *text)
+{
+    g_autoptr(GBytes) header = pop_spool_dup_header(caller->spool.spool, number);
+    gsize len;
+    const char *bytes;
+
+    g_assert_nonnull(header);
+    bytes = g_bytes_get_data(header, &len);
+    g_assert_cmpmem(bytes, len, text, strlen(text));
 }
 
 void caller_expect_all(const Caller *caller, PopPlace place)

@@ -7,7 +7,7 @@
 #include "tests/unit/net/client.h"
 #include "tests/unit/net/server.h"
 
-#define DROP_MAX 64
+#define DROP_MAX 256
 
 typedef struct {
     const char *uidl, *text; /* @text as it stands in a maildrop; the server adds a last CRLF */
@@ -23,10 +23,12 @@ typedef struct {
     gboolean has_no_uidl, has_no_top, refuses_quit;
     const char *uidl_error; /* instead of "-ERR what" where there is no UIDL, or NULL */
     const char *uidl_lines, *list_lines; /* instead of what would be true, or NULL */
-    guint hold;                          /* no RETR is answered before so many have come */
-    guint cut_after; /* octets of the server, then the connection ends; 0: never */
-    guint n_sent;    /* octets by the last visit */
-    GString *log;    /* of all visits, behind the login: "UIDL LIST TOP:1:0 " */
+    const char *surplus; /* before the answer to this command it says a message more, or NULL */
+    guint hold;          /* no RETR is answered before so many have come */
+    gboolean tops_wait;  /* for a RETR to come */
+    guint cut_after;     /* octets of the server, then the connection ends; 0: never */
+    guint n_sent;        /* octets by the last visit */
+    GString *log;        /* of all visits, behind the login: "UIDL LIST TOP:1:0 " */
 } Drop;
 
 typedef struct {
@@ -42,6 +44,9 @@ typedef struct {
     GString *told;  /* "1=1 2! ", as retrieved() was */
     guint n_moving; /* to Read */
     guint n_comes, max_coming;
+    guint n_comes_of_list;
+    guint n_full; /* messages that came while so many were under way */
+    guint32 last_coming;
     guint64 max_octets;
 } Caller;
 
@@ -53,6 +58,9 @@ void caller_tear_down(Caller *caller, gconstpointer data);
 void caller_add(Caller *caller, const char *uidl, const char *text);
 /* "S: u" and a body of its own, by UIDL. */
 void caller_add_some(Caller *caller, guint n);
+/* Each of its own, with a body of so many octets; free them in the end. */
+void caller_add_many(Caller *caller, guint n, gsize n_octets);
+void caller_free_many(Caller *caller);
 /* What is in the spool of a message that the server has: with a last CRLF. */
 char *drop_dup_text(const DropMessage *message);
 
@@ -70,6 +78,8 @@ void caller_visit_well(Caller *caller);
 void caller_expect_failure(const Caller *caller, MailError code, const char *text);
 /* What was said to the server since the last time. */
 void caller_expect_log(Caller *caller, const char *expected);
+void caller_expect_not_sent(const Caller *caller, const char *word);
+void caller_expect_header(const Caller *caller, guint32 number, const char *text);
 /* The spool has each message of the drop once, as it stands, in @place. */
 void caller_expect_all(const Caller *caller, PopPlace place);
 guint drop_n_gone(const Drop *drop);
