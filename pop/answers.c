@@ -51,7 +51,7 @@ static gboolean is_told(const PopBackend *backend, guint32 box)
 static void put_synced(PopBackend *backend, guint32 box)
 {
     cache_put_synced(backend->cache, box, pop_spool_next_number(backend->spool), 0, TRUE,
-                     backend->listed_us);
+                     pop_calls_told_us(backend));
 }
 
 static void tell_news(PopBackend *backend)
@@ -98,6 +98,8 @@ static void take_listings(PopBackend *backend, gboolean all)
         const CacheWant *want = link->data;
 
         next = link->next;
+        if (!all)
+            backend->is_stale |= want->is_urgent;
         if (!is_of_listing(want) || !(all || pop_calls_is_fresh(backend, want->is_urgent)))
             continue;
         g_array_append_val(backend->taken, want->id);
@@ -150,7 +152,6 @@ void pop_answers_run(PopBackend *backend)
 
         next = link->next;
         needs_visit |= is_of_listing(want);
-        backend->is_stale |= want->is_urgent;
         answer(backend, want);
     }
     if (needs_visit)

@@ -82,6 +82,7 @@ void pop_backend_dispatch_later(PopBackend *backend)
 
 static void on_wants_changed(gpointer data)
 {
+    pop_calls_try_again(data);
     pop_backend_dispatch_later(data);
 }
 
@@ -125,6 +126,7 @@ PopBackend *pop_backend_new(Cache *cache, const PopOptions *options)
     backend->options = *options;
     pop_answers_init(backend);
     pop_retrieval_init(backend);
+    pop_drain_init(backend);
     backend->spool = pop_spool_open(cache_state_dir(cache), &error);
     if (!backend->spool) {
         pop_calls_tell_start(backend, error);

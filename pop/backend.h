@@ -40,11 +40,13 @@ struct PopBackend {
     gboolean has_failed;    /* to start: nothing is tried any more */
     gboolean is_refused;    /* by the server, or by us for its certificate */
     gboolean is_barred;     /* for so long that nobody waits for it */
+    gboolean is_long;       /* the visit: listings do not wait for what it retrieves */
     gint64 rests_until_us;  /* as the server wants it */
+    gint64 logged_in_us;    /* the visit, or the last one: not later than this */
     gboolean has_told_stop; /* of deletion */
     NetPatience patience;
     guint busy_s; /* what was waited last for a server that was busy */
-    guint retry_source, rest_source, linger_source, start_source;
+    guint retry_source, rest_source, linger_source, long_source, start_source;
     GError *start_error;
 
     /* retrieval.c */
@@ -52,6 +54,12 @@ struct PopBackend {
     gint64 renewed_us;
 
     /* drain.c */
+    guint32 seen_change; /* the newest that is in the next two, or was */
+    GArray *due;         /* guint32: changes to be made */
+    GHashTable *held;    /* number -> GArray of changes (guint32), owned: it is not here yet */
+    GQueue unasked;      /* numbers of these that no visit was asked for */
+    GQueue put_off;      /* those that the server refused for the present: the next visit is asked,
+                            but none is begun for them */
     struct PopBatch *batch; /* that is not begun yet */
     guint n_draining;       /* changes of it, or of the one that is at work */
 };
@@ -99,8 +107,12 @@ void pop_calls_clear(PopBackend *backend);
 PopVisit *pop_calls_need(PopBackend *backend);
 /* Whether a listing may do with what the server had when it last told. */
 gboolean pop_calls_is_fresh(const PopBackend *backend, gboolean is_urgent);
+/* As of when (monotonic) is what the server last told. */
+gint64 pop_calls_told_us(const PopBackend *backend);
 /* A listing may not: the server is asked anew. */
 void pop_calls_look_again(PopBackend *backend);
+/* Somebody asked, while the server was out of reach: it is tried, if it was not just now. */
+void pop_calls_try_again(PopBackend *backend);
 /* Ends the visit if nothing is wanted for some time. */
 void pop_calls_settle(PopBackend *backend);
 
@@ -118,7 +130,14 @@ void pop_retrieval_fail(PopBackend *backend, const GError *error);
 
 /* --- drain.c: changes --- */
 
+void pop_drain_init(PopBackend *backend);
 void pop_drain_clear(PopBackend *backend);
 void pop_drain_run(PopBackend *backend);
-/* @number, which changes may need, cannot be retrieved. */
+/* A visit begins: what was put off is asked for. */
+void pop_drain_visit(PopBackend *backend);
+/* Changes may be held for @number: it is here, or is not to be had; */
+void pop_drain_release(PopBackend *backend, guint32 number);
+/* it cannot be retrieved; */
 void pop_drain_fail(PopBackend *backend, guint32 number, const GError *error);
+/* or not by this visit: another is begun for it, unless it @is_put_off. */
+void pop_drain_keep(PopBackend *backend, guint32 number, gboolean is_put_off);

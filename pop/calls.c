@@ -2,7 +2,8 @@
 /* pop/calls.c - visits of the maildrop: when there is one, and how we stand to the server. */
 #include "pop/backend.h"
 
-#define LINGER_S     5 /* after what was wanted last: somebody may read on */
+#define LINGER_S     5    /* after what was wanted last: somebody may read on */
+#define LONG_MS      2000 /* a visit that does not end in this time is not waited for */
 #define ASKED_US     ((gint64)2 * G_USEC_PER_SEC)
 #define BUSY_FIRST_S 60
 #define BUSY_MAX_S   900
@@ -31,6 +32,35 @@ void pop_calls_tell_start(PopBackend *backend, const GError *error)
     backend->start_source = g_idle_add(on_start, backend);
 }
 
+/* --- long visits --- */
+
+static void forget_long(PopBackend *backend)
+{
+    g_clear_handle_id(&backend->long_source, g_source_remove);
+    backend->is_long = FALSE;
+}
+
+static gboolean on_long(gpointer data)
+{
+    PopBackend *backend = data;
+
+    backend->long_source = 0;
+    backend->is_long = TRUE;
+    pop_backend_dispatch_later(backend);
+    return G_SOURCE_REMOVE;
+}
+
+/* Listings wait for the visit at hand: to list, for as long as their time allows; to end, if it
+ * only lingers. */
+static void wait_for_visit(PopBackend *backend)
+{
+    guint patient_ms = backend->options.timeout_s * 1000 / 2;
+
+    if (backend->visit && !backend->long_source && !backend->is_long)
+        backend->long_source = g_timeout_add(
+            backend->has_listed ? MIN(LONG_MS, patient_ms) : patient_ms, on_long, backend);
+}
+
 /* --- beginning and ending --- */
 
 static gboolean is_busy(const GError *error)
@@ -43,10 +73,12 @@ static void on_listed(PopVisit *visit, gpointer owner)
     PopBackend *backend = owner;
 
     backend->has_listed = TRUE;
+    backend->logged_in_us = g_get_monotonic_time();
     backend->listed_us = backend->tried_us;
     backend->is_stale = backend->is_refused = FALSE;
     backend->busy_s = 0;
     backend->is_behind = TRUE;
+    forget_long(backend);
     pop_answers_end_listings(backend);
     cache_set_state(backend->cache, CACHE_ONLINE, NULL);
     pop_calls_tell_start(backend, NULL);
@@ -73,6 +105,7 @@ static void begin(PopBackend *backend)
     g_clear_handle_id(&backend->retry_source, g_source_remove);
     backend->tried_us = g_get_monotonic_time();
     backend->has_listed = FALSE;
+    pop_drain_visit(backend);
     backend->visit = pop_visit_new(&backend->options, backend->spool, &events, backend);
 }
 
@@ -88,6 +121,12 @@ static guint rest_ms(const PopBackend *backend)
     gint64 left_us = backend->rests_until_us - g_get_monotonic_time();
 
     return left_us > 0 ? (guint)(left_us / 1000) + 1 : 0;
+}
+
+/* The call of who waits for that would fail. */
+static gboolean rests_long(const PopBackend *backend)
+{
+    return rest_ms(backend) >= backend->options.timeout_s * 1000 / 2;
 }
 
 static gboolean on_rested(gpointer data)
@@ -131,7 +170,7 @@ static void go_offline(PopBackend *backend, const GError *error, guint wait_ms)
     pop_answers_end_listings(backend);
     cache_set_state(backend->cache, CACHE_OFFLINE, error);
     pop_retrieval_fail(backend, error);
-    backend->retry_source = g_timeout_add(wait_ms, on_retry, backend);
+    backend->retry_source = g_timeout_add(MAX(wait_ms, rest_ms(backend)), on_retry, backend);
 }
 
 static guint next_wait_ms(PopBackend *backend, const GError *error, guint delay_s)
@@ -162,19 +201,18 @@ static void fail(PopBackend *backend, const GError *error, guint delay_s)
     tell_failure(backend, error);
     /* At once, what waits goes on waiting. */
     if (backend->has_listed && g_error_matches(error, MAIL_ERROR, MAIL_ERROR_OFFLINE) &&
-        net_patience_allows_at_once(&backend->patience, backend->tried_us))
+        !rests_long(backend) && net_patience_allows_at_once(&backend->patience, backend->tried_us))
         pop_backend_dispatch_later(backend);
     else
         go_offline(backend, error, next_wait_ms(backend, error, delay_s));
 }
 
-/* Nobody waits so long for the server to let us in again that his call would fail for that. */
+/* Nobody waits long for the server to let us in again. */
 static void rest(PopBackend *backend, guint delay_s)
 {
     g_autoptr(GError) error = NULL;
 
-    backend->rests_until_us = backend->tried_us + delay_s * G_USEC_PER_SEC;
-    if (rest_ms(backend) < backend->options.timeout_s * 1000 / 2)
+    if (!rests_long(backend))
         return;
     error = g_error_new(MAIL_ERROR, MAIL_ERROR_BUSY, "%s lets us in every %u seconds only",
                         backend->options.account->host, delay_s);
@@ -193,6 +231,14 @@ static void tell_stop(PopBackend *backend)
     backend->has_told_stop = figures.stopped != NULL;
 }
 
+static void note_rest(PopBackend *backend, guint delay_s)
+{
+    if (!backend->has_listed)
+        backend->logged_in_us = g_get_monotonic_time();
+    if (delay_s)
+        backend->rests_until_us = backend->logged_in_us + delay_s * G_USEC_PER_SEC;
+}
+
 static void on_ended(PopVisit *visit, const GError *error, gpointer owner)
 {
     PopBackend *backend = owner;
@@ -200,6 +246,8 @@ static void on_ended(PopVisit *visit, const GError *error, gpointer owner)
 
     g_clear_handle_id(&backend->linger_source, g_source_remove);
     g_clear_pointer(&backend->visit, pop_visit_free);
+    forget_long(backend);
+    note_rest(backend, delay_s);
     tell_stop(backend);
     if (!error) {
         rest(backend, delay_s);
@@ -218,6 +266,7 @@ void pop_calls_clear(PopBackend *backend)
     g_clear_handle_id(&backend->retry_source, g_source_remove);
     g_clear_handle_id(&backend->linger_source, g_source_remove);
     g_clear_handle_id(&backend->rest_source, g_source_remove);
+    g_clear_handle_id(&backend->long_source, g_source_remove);
     g_clear_handle_id(&backend->start_source, g_source_remove);
     g_clear_error(&backend->start_error);
 }
@@ -239,17 +288,34 @@ PopVisit *pop_calls_need(PopBackend *backend)
     return backend->visit && pop_visit_is_open(backend->visit) ? backend->visit : NULL;
 }
 
+void pop_calls_try_again(PopBackend *backend)
+{
+    if (backend->retry_source && !backend->is_barred && may_retry(backend))
+        begin_or_rest(backend);
+}
+
+/* --- who needs to know what the server has --- */
+
+/* The maildrop is locked while it is visited: nobody sees more in it than the visit has told. */
+static gboolean tells_all(const PopBackend *backend)
+{
+    return backend->is_long && backend->has_listed;
+}
+
 gboolean pop_calls_is_fresh(const PopBackend *backend, gboolean is_urgent)
 {
     gint64 age_us = g_get_monotonic_time() - backend->listed_us;
 
-    if (backend->visit && !backend->has_listed)
-        return FALSE;
-    if (backend->retry_source)
+    if (backend->retry_source || tells_all(backend))
         return TRUE;
     return !is_urgent && backend->listed_us &&
-           (rest_ms(backend) ||
+           (backend->is_long || rest_ms(backend) ||
             (!backend->is_stale && age_us < backend->options.poll_s * G_USEC_PER_SEC));
+}
+
+gint64 pop_calls_told_us(const PopBackend *backend)
+{
+    return tells_all(backend) ? g_get_monotonic_time() : backend->listed_us;
 }
 
 void pop_calls_look_again(PopBackend *backend)
@@ -259,6 +325,7 @@ void pop_calls_look_again(PopBackend *backend)
         pop_visit_end(backend->visit);
     else
         (void)pop_calls_need(backend);
+    wait_for_visit(backend);
 }
 
 /* --- lingering --- */

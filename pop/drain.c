@@ -112,56 +112,71 @@ static gboolean can_be_made(const PopBackend *backend, const CacheChange *change
     }
 }
 
+/* Those that are new: they come last. */
+static void take_new(PopBackend *backend)
+{
+    const GQueue *changes = cache_changes(backend->cache);
+    const GList *link = changes->tail;
+
+    while (link && ((const CacheChange *)link->data)->id > backend->seen_change)
+        link = link->prev;
+    for (link = link ? link->next : changes->head; link; link = link->next) {
+        backend->seen_change = ((const CacheChange *)link->data)->id;
+        g_array_append_val(backend->due, backend->seen_change);
+    }
+}
+
 /* Nothing is lost that was never here: it is retrieved first. */
-static void retrieve(PopBackend *backend, guint32 number)
+static void hold(PopBackend *backend, const CacheChange *change)
 {
-    PopVisit *visit = pop_calls_need(backend);
+    gpointer number = GUINT_TO_POINTER(change->uid);
+    GArray *ids = g_hash_table_lookup(backend->held, number);
 
-    if (visit)
-        pop_visit_retrieve(visit, number);
+    if (!ids) {
+        ids = g_array_new(FALSE, FALSE, sizeof(guint32));
+        g_hash_table_insert(backend->held, number, ids);
+        g_queue_push_tail(&backend->unasked, number);
+    }
+    g_array_append_val(ids, change->id);
 }
 
-/* Whether @change is for this batch, which has one of each of @numbers. */
-static gboolean is_ready(PopBackend *backend, const CacheChange *change, GHashTable *numbers)
+static gboolean must_be_held(const PopBackend *backend, guint32 number)
 {
-    const PopMessage *message = pop_spool_get(backend->spool, change->uid);
+    const PopMessage *message = pop_spool_get(backend->spool, number);
 
-    if (!can_be_made(backend, change)) {
-        refuse(backend, change->id, MAIL_ERROR_READ_ONLY, "a POP3 account cannot do that");
-        return FALSE;
-    }
-    if (message && message->place == POP_PLACE_WAITING) {
-        retrieve(backend, message->number);
-        return FALSE;
-    }
-    return g_hash_table_add(numbers, GUINT_TO_POINTER(change->uid));
+    /* What is held already is made first. */
+    return (message && message->place == POP_PLACE_WAITING) ||
+           g_hash_table_contains(backend->held, GUINT_TO_POINTER(number));
 }
 
-static GArray *dup_untaken(const PopBackend *backend)
+/* @numbers: of @chosen, which has one change of each. */
+static void choose_or_keep(PopBackend *backend, guint32 id, GHashTable *numbers, GArray *chosen)
 {
-    GArray *ids = g_array_new(FALSE, FALSE, sizeof(guint32));
+    const CacheChange *change = cache_change(backend->cache, id);
 
-    for (GList *link = cache_changes(backend->cache)->head; link; link = link->next) {
-        const CacheChange *change = link->data;
-
-        if (!change->is_taken)
-            g_array_append_val(ids, change->id);
+    if (!change || change->is_done || change->is_refused)
+        return;
+    if (change->is_taken || g_hash_table_contains(numbers, GUINT_TO_POINTER(change->uid))) {
+        g_array_append_val(backend->due, id);
+    } else if (!can_be_made(backend, change)) {
+        refuse(backend, id, MAIL_ERROR_READ_ONLY, "a POP3 account cannot do that");
+    } else if (must_be_held(backend, change->uid)) {
+        hold(backend, change);
+    } else {
+        g_hash_table_add(numbers, GUINT_TO_POINTER(change->uid));
+        g_array_append_val(chosen, id);
     }
-    return ids;
 }
 
 static GArray *choose(PopBackend *backend)
 {
     g_autoptr(GHashTable) numbers = g_hash_table_new(NULL, NULL);
-    g_autoptr(GArray) ids = dup_untaken(backend);
+    g_autoptr(GArray) due = g_steal_pointer(&backend->due);
     GArray *chosen = g_array_new(FALSE, FALSE, sizeof(guint32));
 
-    for (guint i = 0; i < ids->len; i++) {
-        const CacheChange *change = cache_change(backend->cache, g_array_index(ids, guint32, i));
-
-        if (change && !change->is_done && is_ready(backend, change, numbers))
-            g_array_append_val(chosen, change->id);
-    }
+    backend->due = g_array_new(FALSE, FALSE, sizeof(guint32));
+    for (guint i = 0; i < due->len; i++)
+        choose_or_keep(backend, g_array_index(due, guint32, i), numbers, chosen);
     return chosen;
 }
 
@@ -178,31 +193,101 @@ static void begin(PopBackend *backend, GArray *ids)
                             backend->batch);
 }
 
-void pop_drain_run(PopBackend *backend)
+static void run(PopBackend *backend)
 {
     g_autoptr(GArray) ids = NULL;
 
-    if (backend->options.is_read_only || backend->n_draining)
-        return;
+    take_new(backend);
     ids = choose(backend);
     if (ids->len)
         begin(backend, g_steal_pointer(&ids));
+}
+
+/* --- retrieving what they are of --- */
+
+static void ask(PopBackend *backend)
+{
+    gpointer number;
+
+    while ((number = g_queue_peek_head(&backend->unasked))) {
+        gboolean is_held = g_hash_table_contains(backend->held, number);
+        PopVisit *visit = is_held ? pop_calls_need(backend) : NULL;
+
+        if (is_held && !visit)
+            return;
+        g_queue_pop_head(&backend->unasked);
+        if (visit)
+            pop_visit_retrieve(visit, GPOINTER_TO_UINT(number));
+    }
+}
+
+void pop_drain_visit(PopBackend *backend)
+{
+    gpointer number;
+
+    while ((number = g_queue_pop_head(&backend->put_off)))
+        g_queue_push_tail(&backend->unasked, number);
+}
+
+static GArray *steal_held(PopBackend *backend, guint32 number)
+{
+    gpointer ids = NULL;
+
+    g_hash_table_steal_extended(backend->held, GUINT_TO_POINTER(number), NULL, &ids);
+    return ids;
+}
+
+void pop_drain_release(PopBackend *backend, guint32 number)
+{
+    g_autoptr(GArray) ids = steal_held(backend, number);
+
+    if (ids)
+        g_array_append_vals(backend->due, ids->data, ids->len);
+}
+
+void pop_drain_fail(PopBackend *backend, guint32 number, const GError *error)
+{
+    g_autoptr(GArray) ids = steal_held(backend, number);
+
+    for (guint i = 0; ids && i < ids->len; i++)
+        cache_change_refused(backend->cache, g_array_index(ids, guint32, i), error);
+}
+
+void pop_drain_keep(PopBackend *backend, guint32 number, gboolean is_put_off)
+{
+    if (g_hash_table_contains(backend->held, GUINT_TO_POINTER(number)))
+        g_queue_push_tail(is_put_off ? &backend->put_off : &backend->unasked,
+                          GUINT_TO_POINTER(number));
+}
+
+/* --- life --- */
+
+void pop_drain_run(PopBackend *backend)
+{
+    if (backend->options.is_read_only)
+        return;
+    if (!backend->n_draining)
+        run(backend);
+    ask(backend);
+}
+
+static void free_ids(gpointer ids)
+{
+    g_array_unref(ids);
+}
+
+void pop_drain_init(PopBackend *backend)
+{
+    backend->due = g_array_new(FALSE, FALSE, sizeof(guint32));
+    backend->held = g_hash_table_new_full(NULL, NULL, NULL, free_ids);
 }
 
 void pop_drain_clear(PopBackend *backend)
 {
     if (backend->batch)
         backend->batch->backend = NULL;
-}
-
-void pop_drain_fail(PopBackend *backend, guint32 number, const GError *error)
-{
-    g_autoptr(GArray) ids = dup_untaken(backend);
-
-    for (guint i = 0; i < ids->len; i++) {
-        const CacheChange *change = cache_change(backend->cache, g_array_index(ids, guint32, i));
-
-        if (change && !change->is_done && change->uid == number)
-            cache_change_refused(backend->cache, change->id, error);
-    }
+    g_array_unref(backend->due);
+    g_hash_table_unref(backend->held);
+    g_queue_clear(&backend->unasked);
+    g_queue_clear(&backend->put_off);
 }

@@ -5,6 +5,7 @@
 
 #include "mime/mime.h"
 #include "pop/backend.h"
+#include "pop/visit-header.h"
 
 #define HEADER_MAX  65536 /* octets of one that are looked at */
 #define HEADER_STEP 8192
@@ -62,13 +63,16 @@ static CacheMessage line_of(const PopMessage *message)
     };
 }
 
+/* @header may go on with the message.  It tells the same wherever it is from, so that the message
+ * keeps its name when it is retrieved. */
 static void put_line(PopBackend *backend, guint32 box, const PopMessage *message, GBytes *header)
 {
-    gsize len;
-    const guint8 *bytes = g_bytes_get_data(header, &len);
-    g_autoptr(MailEnvelope) envelope = mime_envelope_parse(bytes, len);
+    const char *bytes = g_bytes_get_data(header, NULL);
+    gsize len = pop_header_len(bytes, MIN(g_bytes_get_size(header), HEADER_MAX));
+    g_autoptr(MailEnvelope) envelope = mime_envelope_parse((const guint8 *)bytes, len);
     CacheMessage line = line_of(message);
 
+    line.date = pop_header_date(bytes, len, message->date);
     cache_put_line(backend->cache, box, &line, envelope);
 }
 

@@ -100,7 +100,7 @@ void pop_retrieval_renew(PopBackend *backend)
     cache_changes_renew(backend->cache);
 }
 
-/* Of the visit, and not of the message: the next one will be asked. */
+/* It need not be so the next time. */
 static gboolean is_passing(const GError *error)
 {
     return g_error_matches(error, MAIL_ERROR, MAIL_ERROR_OFFLINE) ||
@@ -109,14 +109,34 @@ static gboolean is_passing(const GError *error)
            g_error_matches(error, MAIL_ERROR, MAIL_ERROR_CANCELLED);
 }
 
+/* FALSE: the server is there, and refuses the message. */
+static gboolean is_visit_over(const PopBackend *backend)
+{
+    return !backend->visit || !pop_visit_is_open(backend->visit);
+}
+
+/* The next visit is asked for what one has not brought; what the server refused is not asked for
+ * again and again. */
 static void end(PopBackend *backend, guint64 want, const GError *error)
 {
-    if (is_passing(error))
+    if (is_passing(error) && is_visit_over(backend))
         cache_want_put_back(backend->cache, want);
     else if (g_error_matches(error, MAIL_ERROR, MAIL_ERROR_NOT_FOUND))
         end_gone(backend, want);
     else
         cache_want_done(backend->cache, want, error);
+}
+
+static void tell_changes(PopBackend *backend, guint32 number, const GError *error)
+{
+    const PopMessage *message = pop_spool_get(backend->spool, number);
+
+    if (!message || message->place != POP_PLACE_WAITING)
+        pop_drain_release(backend, number);
+    else if (is_passing(error))
+        pop_drain_keep(backend, number, !is_visit_over(backend));
+    else
+        pop_drain_fail(backend, number, error);
 }
 
 void pop_retrieval_done(PopBackend *backend, guint32 number, guint32 stored, const GError *error)
@@ -125,8 +145,8 @@ void pop_retrieval_done(PopBackend *backend, guint32 number, guint32 stored, con
 
     if (!error)
         pop_lines_put(backend, stored);
-    else if (number && !is_passing(error))
-        pop_drain_fail(backend, number, error);
+    if (number)
+        tell_changes(backend, number, error);
     backend->is_behind |= !error && stored != number;
     g_hash_table_steal_extended(backend->retrievals, GUINT_TO_POINTER(number), NULL, &wants);
     for (guint i = 0; wants && i < ((const GArray *)wants)->len; i++)

@@ -115,6 +115,66 @@ static void test_server_refuses(Account *account, gconstpointer data)
     account_expect_place(account, 1, POP_PLACE_WAITING);
 }
 
+/* It is not asked for again by a visit that it was refused to, nor is one begun for it; the next
+ * one will do. */
+static void test_server_is_busy(Account *account, gconstpointer data)
+{
+    guint32 change;
+
+    start_and_read(account, 0);
+    maildrop_refuse_messages(account->drop, "-ERR [SYS/TEMP] later");
+    change = account_expunge(account, account_inbox(account), 1);
+    account_await_end_of_visit(account);
+    fixture_settle();
+    g_assert_null(account->backend->visit);
+    g_assert_cmpuint(maildrop_count(account->drop, "RETR:1"), ==, 1);
+    maildrop_refuse_messages(account->drop, NULL);
+    g_assert_true(account_check(account, NULL));
+    account_settle_well(account, change);
+    account_expect_place(account, 1, POP_PLACE_TRASH);
+}
+
+/* All changes of what is not here yet are made when it is, in their order. */
+static void test_two_changes_of_one_unread(Account *account, gconstpointer data)
+{
+    guint32 marked, moved;
+
+    start_and_read(account, 0);
+    marked = account_mark(account, account_inbox(account), 1, MAIL_FLAG_FLAGGED, 0);
+    moved = account_move(account, account_inbox(account), 1, account_read_box(account));
+    account_settle_well(account, moved);
+    account_settle_well(account, marked);
+    account_expect_place(account, 1, POP_PLACE_READ);
+    g_assert_cmpuint(pop_spool_get(account->backend->spool, 1)->flags, ==, MAIL_FLAG_FLAGGED);
+    g_assert_cmpuint(maildrop_count(account->drop, "RETR:1"), ==, 1);
+}
+
+/* The visit that was to retrieve it is lost: there is another. */
+static void test_connection_lost(Account *account, gconstpointer data)
+{
+    guint32 first, second;
+
+    start_and_read(account, 0);
+    maildrop_cut_after(account->drop, 1);
+    first = account_expunge(account, account_inbox(account), 1);
+    second = account_expunge(account, account_inbox(account), 2);
+    account_settle_well(account, first);
+    account_settle_well(account, second);
+    account_expect_place(account, 1, POP_PLACE_TRASH);
+    account_expect_place(account, 2, POP_PLACE_TRASH);
+}
+
+/* Nobody can retrieve it: it is gone as it should be. */
+static void test_expunge_gone(Account *account, gconstpointer data)
+{
+    start_and_read(account, 0);
+    account_await_end_of_visit(account);
+    maildrop_remove(account->drop, 1);
+    account_settle_well(account, account_expunge(account, account_inbox(account), 1));
+    account_list(account, account_inbox(account));
+    account_expect_uids(account, account_inbox(account), "2");
+}
+
 /* What was read is gone from there at the end of the visit, and what was not stays. */
 static void test_keep_none(Account *account, gconstpointer data)
 {
@@ -184,6 +244,10 @@ int main(int argc, char **argv)
     ACCOUNT_TEST("/backend-changes/expunge", 2, test_expunge);
     ACCOUNT_TEST("/backend-changes/expunge-unread", 2, test_expunge_unread);
     ACCOUNT_TEST("/backend-changes/server-refuses", 1, test_server_refuses);
+    ACCOUNT_TEST("/backend-changes/server-is-busy", 1, test_server_is_busy);
+    ACCOUNT_TEST("/backend-changes/two-changes-of-one-unread", 1, test_two_changes_of_one_unread);
+    ACCOUNT_TEST("/backend-changes/connection-lost", 2, test_connection_lost);
+    ACCOUNT_TEST("/backend-changes/expunge-gone", 2, test_expunge_gone);
     ACCOUNT_TEST("/backend-changes/keep-none", 2, test_keep_none);
     ACCOUNT_TEST("/backend-changes/read-only", 2, test_read_only);
     ACCOUNT_TEST("/backend-changes/made-again", 1, test_made_again);

@@ -224,6 +224,21 @@ static void test_server_refuses(Account *account, gconstpointer data)
     account_read(account, account_inbox(account), 1);
 }
 
+/* Who reads hears of it, and it is asked for again when he reads again. */
+static void test_server_is_busy(Account *account, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    account_start(account);
+    maildrop_refuse_messages(account->drop, "-ERR [SYS/TEMP] later");
+    g_assert_false(account_try_read(account, account_inbox(account), 1, &error));
+    g_assert_error(error, MAIL_ERROR, MAIL_ERROR_BUSY);
+    g_assert_cmpuint(maildrop_count(account->drop, "RETR:1"), ==, 1);
+    maildrop_refuse_messages(account->drop, NULL);
+    account_read(account, account_inbox(account), 1);
+    g_assert_cmpuint(maildrop_count(account->drop, "PASS"), ==, 1);
+}
+
 /* More than stay open. */
 static void test_many_files(Account *account, gconstpointer data)
 {
@@ -264,7 +279,7 @@ static void test_gone_from_server(Account *account, gconstpointer data)
     account_read(account, account_inbox(account), 1);
 }
 
-/* That it is here already is known when it is retrieved: it is shown once. */
+/* That it is here already is found out before it is shown. */
 static void test_new_uidl(Account *account, gconstpointer data)
 {
     account_start(account);
@@ -272,11 +287,61 @@ static void test_new_uidl(Account *account, gconstpointer data)
     maildrop_renumber(account->drop);
     g_assert_true(account_check(account, NULL));
     account_list(account, account_inbox(account));
-    account_expect_uids(account, account_inbox(account), "1:2");
-    g_assert_false(account_try_read(account, account_inbox(account), 2, NULL));
-    account_list(account, account_inbox(account));
     account_expect_uids(account, account_inbox(account), "1");
     account_read(account, account_inbox(account), 1);
+}
+
+/* --- dates --- */
+
+#define RECEIVED 1767323045
+
+static void add_dated(Account *account)
+{
+    maildrop_add(account->drop, "Received: by example.org; 2 Jan 2026 03:04:05 +0000\r\n"
+                                "Date: 1 Jan 2026 00:00:00 +0000\r\n"
+                                "\r\n"
+                                "text\r\n");
+}
+
+static void expect_date(Account *account, gint64 expected)
+{
+    guint32 inbox = account_inbox(account);
+    CacheMessage message;
+
+    account_list(account, inbox);
+    g_assert_true(cache_get_message(account->fixture.cache,
+                                    fixture_generation(&account->fixture, inbox), 1, &message));
+    g_assert_cmpint(message.date, ==, expected);
+}
+
+static void test_date_of_header(Account *account, gconstpointer data)
+{
+    add_dated(account);
+    account_start(account);
+    account_expect_place(account, 1, POP_PLACE_WAITING);
+    expect_date(account, RECEIVED);
+}
+
+static void test_date_of_file(Account *account, gconstpointer data)
+{
+    static const char *const disabled[] = {"TOP", NULL};
+
+    add_dated(account);
+    account->options.disabled = disabled;
+    account_start(account);
+    account_expect_place(account, 1, POP_PLACE_INBOX);
+    expect_date(account, RECEIVED);
+}
+
+/* What is in the message is no header. */
+static void test_no_date(Account *account, gconstpointer data)
+{
+    static const char *const disabled[] = {"TOP", NULL};
+
+    maildrop_add(account->drop, "Subject: none\r\n\r\nDate: 1 Jan 2026 00:00:00 +0000\r\n");
+    account->options.disabled = disabled;
+    account_start(account);
+    expect_date(account, pop_spool_get(account->backend->spool, 1)->date);
 }
 
 /* --- when the server is asked --- */
@@ -306,6 +371,44 @@ static void test_check(Account *account, gconstpointer data)
     g_assert_no_error(error);
     account_expect_uids(account, account_inbox(account), "1:2");
     g_assert_cmpuint(maildrop_count(account->drop, "PASS"), ==, 2);
+}
+
+static guint64 begin_to_read(Account *account, guint32 uid)
+{
+    guint32 generation = fixture_generation(&account->fixture, account_inbox(account));
+    g_autoptr(GPtrArray) slices = cache_slices_new();
+    guint64 want = 0;
+
+    g_assert_cmpint(
+        cache_read(account->fixture.cache, generation, uid, "", 0, 10, slices, &want, NULL), ==,
+        CACHE_WAIT);
+    return want;
+}
+
+/* Nobody who lists waits for what somebody reads; but what he asked for is seen as soon as it can
+ * be. */
+static void test_long_visit(Account *account, gconstpointer data)
+{
+    g_autofree char *text = account_mail(2);
+    Waker waker = {0};
+
+    account_start(account);
+    account_list(account, account_inbox(account));
+    maildrop_hold(account->drop, "RETR");
+    cache_wait(account->fixture.cache, begin_to_read(account, 1), waker_wake, &waker);
+    client_await(maildrop_count(account->drop, "RETR:1"));
+    maildrop_add(account->drop, text);
+    account->backend->options.poll_s = 0;
+    account_list(account, account_inbox(account));
+    account->backend->options.poll_s = 300;
+    g_assert_true(account_check(account, NULL));
+    g_assert_cmpuint(waker.n, ==, 0);
+    maildrop_hold(account->drop, NULL);
+    client_await(waker.n);
+    g_assert_no_error(waker.error);
+    account_await_end_of_visit(account);
+    account_list(account, account_inbox(account));
+    account_expect_uids(account, account_inbox(account), "1:2");
 }
 
 /* It is told, and what is here is listed all the same. */
@@ -347,6 +450,53 @@ static void test_short_login_delay(Account *account, gconstpointer data)
     g_assert_true(account_check(account, NULL));
     g_assert_cmpuint(maildrop_count(account->drop, "PASS"), ==, 2);
     g_assert_cmpint(g_get_monotonic_time() - began_us, >=, G_USEC_PER_SEC);
+}
+
+/* It is the logins that lie so far apart. */
+static void test_login_delay_of_slow_login(Account *account, gconstpointer data)
+{
+    gint64 logged_in_us;
+
+    maildrop_tell(account->drop, "LOGIN-DELAY 1");
+    maildrop_hold(account->drop, "PASS");
+    account->backend = pop_backend_new(account->fixture.cache, &account->options);
+    client_await(maildrop_count(account->drop, "PASS"));
+    client_run_ms(500);
+    logged_in_us = g_get_monotonic_time();
+    maildrop_hold(account->drop, NULL);
+    client_await(account->has_started);
+    g_assert_true(account_check(account, NULL));
+    g_assert_cmpuint(maildrop_count(account->drop, "PASS"), ==, 2);
+    g_assert_cmpint(g_get_monotonic_time() - logged_in_us, >=, G_USEC_PER_SEC);
+}
+
+/* Also one whose visit has failed. */
+static void test_login_delay_after_failure(Account *account, gconstpointer data)
+{
+    gint64 began_us;
+
+    maildrop_tell(account->drop, "LOGIN-DELAY 3");
+    began_us = g_get_monotonic_time();
+    account_start(account);
+    account->backend->patience.n_at_once = G_MAXUINT / 2;
+    maildrop_cut_after(account->drop, 1);
+    account_read(account, account_inbox(account), 1);
+    g_assert_false(account_try_read(account, account_inbox(account), 2, NULL));
+    expect_offline(account, MAIL_ERROR_OFFLINE);
+    client_await(maildrop_count(account->drop, "PASS") == 2);
+    g_assert_cmpint(g_get_monotonic_time() - began_us, >=, 3 * G_USEC_PER_SEC);
+}
+
+/* Who asks is a reason to try again, before its time. */
+static void test_asked_while_offline(Account *account, gconstpointer data)
+{
+    account_start(account);
+    account->backend->patience = (NetPatience){.n_at_once = G_MAXUINT / 2, .retry_ms = 30000};
+    maildrop_cut_after(account->drop, 1);
+    account_read(account, account_inbox(account), 1);
+    g_assert_false(account_try_read(account, account_inbox(account), 2, NULL));
+    expect_offline(account, MAIL_ERROR_OFFLINE);
+    client_await(account_try_read(account, account_inbox(account), 2, NULL));
 }
 
 /* A look that could not be had is made up for as soon as it can. */
@@ -474,13 +624,21 @@ int main(int argc, char **argv)
     ACCOUNT_TEST("/backend/many-files", 12, test_many_files);
     ACCOUNT_TEST("/backend/damaged-file", 1, test_damaged_file);
     ACCOUNT_TEST("/backend/server-refuses", 2, test_server_refuses);
+    ACCOUNT_TEST("/backend/server-is-busy", 1, test_server_is_busy);
     ACCOUNT_TEST("/backend/gone-from-server", 2, test_gone_from_server);
     ACCOUNT_TEST("/backend/new-uidl", 1, test_new_uidl);
+    ACCOUNT_TEST("/backend/date-of-header", 0, test_date_of_header);
+    ACCOUNT_TEST("/backend/date-of-file", 0, test_date_of_file);
+    ACCOUNT_TEST("/backend/no-date", 0, test_no_date);
     ACCOUNT_TEST("/backend/poll", 1, test_poll);
     ACCOUNT_TEST("/backend/check", 1, test_check);
+    ACCOUNT_TEST("/backend/long-visit", 1, test_long_visit);
     ACCOUNT_TEST("/backend/check-fails", 1, test_check_fails);
     ACCOUNT_TEST("/backend/stale-listing-fails", 1, test_stale_listing_fails);
     ACCOUNT_TEST("/backend/short-login-delay", 1, test_short_login_delay);
+    ACCOUNT_TEST("/backend/login-delay-of-slow-login", 1, test_login_delay_of_slow_login);
+    ACCOUNT_TEST("/backend/login-delay-after-failure", 2, test_login_delay_after_failure);
+    ACCOUNT_TEST("/backend/asked-while-offline", 2, test_asked_while_offline);
     ACCOUNT_TEST("/backend/check-is-remembered", 1, test_check_is_remembered);
     ACCOUNT_TEST("/backend/long-login-delay", 1, test_long_login_delay);
     ACCOUNT_TEST("/backend/lingers", 40, test_lingers);

@@ -19,11 +19,12 @@ struct Maildrop {
     GMutex mutex;
     GCond cond;
     guint n_open;     /* connections */
+    const char *held; /* commands, or NULL */
     GPtrArray *mails; /* Mail */
     guint last_id;
-    const char *refusal, *capability; /* or NULL */
-    guint64 announced;                /* or 0 */
-    guint n_before_cut;               /* RETR, and 1; 0: no cut */
+    const char *refusal, *refusal_of_messages, *capability; /* or NULL */
+    guint64 announced;                                      /* or 0 */
+    guint n_before_cut;                                     /* RETR, and 1; 0: no cut */
     GString *log;
 };
 
@@ -66,6 +67,8 @@ static void add_of_message(Maildrop *drop, const char *command, GString *answer)
 
     if (!mail || mail->is_lost) {
         g_string_append(answer, "-ERR no such message\r\n");
+    } else if (*command == 'R' && drop->refusal_of_messages) {
+        g_string_append_printf(answer, "%s\r\n", drop->refusal_of_messages);
     } else if (*command == 'T') {
         add_header(mail, answer);
     } else if (*command == 'R') {
@@ -132,6 +135,8 @@ static char *take(Maildrop *drop, const char *command)
 
     g_mutex_lock(&drop->mutex);
     note(drop, command);
+    while (drop->held && g_str_has_prefix(command, drop->held))
+        g_cond_wait(&drop->cond, &drop->mutex);
     if (!is_cut(drop, command))
         answer = answer_to(drop, command);
     g_mutex_unlock(&drop->mutex);
@@ -162,7 +167,7 @@ static gboolean on_run(GThreadedSocketService *service, GSocketConnection *conne
     g_mutex_lock(&drop->mutex);
     end_transaction(drop, FALSE);
     drop->n_open--;
-    g_cond_signal(&drop->cond);
+    g_cond_broadcast(&drop->cond);
     g_mutex_unlock(&drop->mutex);
     return TRUE;
 }
@@ -207,6 +212,8 @@ void maildrop_free(Maildrop *drop)
     g_socket_listener_close(G_SOCKET_LISTENER(drop->service));
     g_object_unref(drop->service);
     g_mutex_lock(&drop->mutex);
+    drop->held = NULL;
+    g_cond_broadcast(&drop->cond);
     while (drop->n_open)
         g_cond_wait(&drop->cond, &drop->mutex);
     g_mutex_unlock(&drop->mutex);
@@ -278,6 +285,21 @@ void maildrop_refuse(Maildrop *drop, const char *answer)
 {
     g_mutex_lock(&drop->mutex);
     drop->refusal = answer;
+    g_mutex_unlock(&drop->mutex);
+}
+
+void maildrop_refuse_messages(Maildrop *drop, const char *answer)
+{
+    g_mutex_lock(&drop->mutex);
+    drop->refusal_of_messages = answer;
+    g_mutex_unlock(&drop->mutex);
+}
+
+void maildrop_hold(Maildrop *drop, const char *command)
+{
+    g_mutex_lock(&drop->mutex);
+    drop->held = command;
+    g_cond_broadcast(&drop->cond);
     g_mutex_unlock(&drop->mutex);
 }
 

@@ -27,6 +27,10 @@ void maildrop_renumber(Maildrop *drop);
 guint maildrop_n(Maildrop *drop);
 /* What answers each PASS from now on, "-ERR [IN-USE] locked"; NULL: a login. */
 void maildrop_refuse(Maildrop *drop, const char *answer);
+/* What answers each RETR from now on, "-ERR [SYS/TEMP] later"; NULL: the message. */
+void maildrop_refuse_messages(Maildrop *drop, const char *answer);
+/* What begins with @command is not answered until this is called anew; NULL: all is. */
+void maildrop_hold(Maildrop *drop, const char *command);
 /* The connection ends when so many messages were retrieved from now on; 0: it does not. */
 void maildrop_cut_after(Maildrop *drop, guint n);
 /* LIST tells this size for all. */
