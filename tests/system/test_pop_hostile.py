@@ -227,7 +227,8 @@ def test_o1_what_is_not_deleted_does_not_come_back(besiege, name):
     here.look_for_mail()
     wait_until(lambda: drop.count("DELE"), VISIT)
     assert_there_once(besiege(drop, "keep=none"))
-    assert drop.count("RETR") == len(LETTERS) and drop.contents == [APPLE, BIRCH, CEDAR]
+    # Once more each: it may be another message that has the UIDL now.
+    assert drop.count("RETR") <= 2 * len(LETTERS) and drop.contents == [APPLE, BIRCH, CEDAR]
 
 
 # O2: identity.
@@ -496,7 +497,7 @@ def test_o8_a_list_without_end(besiege, name):
     wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS), VISIT)
     drop.replace(**{name: without_end})
     here.look_for_mail()
-    wait_until(lambda: "too many lines" in here.status(), 10)
+    wait_until(lambda: "too many lines" in here.status(), 60)
     assert "state: offline" in here.status()
     assert_there_once(here)
 
