@@ -219,7 +219,6 @@ static void test_read_only(Account *account, gconstpointer data)
 /* It was done, and the journal does not know. */
 static void test_made_again(Account *account, gconstpointer data)
 {
-    g_autoptr(GError) error = NULL;
     guint32 inbox, read, change;
 
     start_and_read(account, 1);
