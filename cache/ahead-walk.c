@@ -144,12 +144,29 @@ static const CacheMessage *row_ahead(const Walker *walker, const GArray *rows, g
 
 /* --- whole messages --- */
 
+/* Whether half of what may be was wanted already: the next messages can wait until they are many,
+ * for a spool asks for each by a command of its own. */
+static gboolean has_enough(Cache *cache, const Walker *walker, const GArray *rows, guint at,
+                           guint n_wanted)
+{
+    const CacheMessage *row;
+    guint64 bytes = 0;
+
+    if (!cache_is_spool(cache))
+        return FALSE;
+    for (guint n = 1; n <= n_wanted && (row = row_ahead(walker, rows, at, n)); n++)
+        bytes += MIN(row->size, MESSAGE_MAX);
+    return bytes >= WALK_BYTES_MAX / 2;
+}
+
 static void suggest_messages(Cache *cache, const Box *box, Walker *walker, const GArray *rows,
                              guint at, guint n_wanted)
 {
     const CacheMessage *row;
     guint64 bytes = 0;
 
+    if (has_enough(cache, walker, rows, at, n_wanted))
+        return;
     /* What was wanted already counts. */
     for (guint n = 1; n <= walker->window && bytes < WALK_BYTES_MAX; n++) {
         row = row_ahead(walker, rows, at, n);

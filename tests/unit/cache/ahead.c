@@ -435,6 +435,37 @@ static void test_lines(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(n_wants(fixture), ==, 0);
 }
 
+/* --- in a spool --- */
+
+static CacheAnswer has_none(guint32 box, guint32 uid, guint64 offset, gsize size,
+                            GPtrArray *ret_slices, GError **error, gpointer data)
+{
+    return CACHE_ABSENT;
+}
+
+/* Each is a command of its own there. */
+static void test_walk_in_spool(Fixture *fixture, gconstpointer data)
+{
+    const guint n_messages = 64;
+    guint32 box;
+    guint n_before = 0, n_times = 0;
+
+    cache_set_spool(fixture->cache, has_none, NULL);
+    box = fixture_put_inbox(fixture, n_messages, 1024 * 1024);
+    for (guint32 uid = n_messages; uid > 10; uid--) {
+        gsize len;
+        guint64 want;
+        guint n;
+
+        g_assert_cmpint(fixture_read(fixture, box, uid, 0, 1, &len, &want), ==, CACHE_WAIT);
+        n = cache_wants(fixture->cache)->length - n_before;
+        g_assert_true(n == 0 || n >= 4 || uid > n_messages - 10);
+        n_times += n > 0;
+        n_before += n;
+    }
+    g_assert_cmpuint(n_times, >, 5);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -456,5 +487,6 @@ int main(int argc, char **argv)
     TEXTS_TEST("/cache/ahead/texts-that-were-listed", test_texts_that_were_listed);
     TEXTS_TEST("/cache/ahead/texts-that-are-here", test_texts_that_are_here);
     FIXTURE_TEST("/cache/ahead/lines", test_lines);
+    FIXTURE_TEST("/cache/ahead/walk-in-spool", test_walk_in_spool);
     return g_test_run();
 }
