@@ -339,6 +339,17 @@ static gboolean has_landed(Cache *cache, const CacheChange *change)
     return cache_get_message(cache, new_generation(cache, change), change->new_uid, &message);
 }
 
+/* Whether a message that left by @last is where it was again, though by no change: in a spool other
+ * programs move messages, too. */
+static gboolean is_back(Cache *cache, const CacheChange *last, guint32 generation, guint32 uid)
+{
+    CacheMessage message;
+
+    return cache_is_spool(cache) && last->is_done && !has_landed(cache, last) &&
+           cache_get_message(cache, generation, uid, &message) &&
+           !shades_hide(cache, generation, uid);
+}
+
 gboolean cache_forward(Cache *cache, guint32 *generation, guint32 *uid, guint32 *ret_id)
 {
     gint64 key = message_key(*generation, *uid);
@@ -347,7 +358,8 @@ gboolean cache_forward(Cache *cache, guint32 *generation, guint32 *uid, guint32 
                               : NULL;
     const CacheChange *last = first ? find_last(cache, &first->pub) : NULL;
 
-    if (!last || (new_generation(cache, last) == *generation && last->new_uid == *uid))
+    if (!last || (new_generation(cache, last) == *generation && last->new_uid == *uid) ||
+        is_back(cache, last, *generation, *uid))
         return FALSE;
     *ret_id = last->id;
     if (has_landed(cache, last)) {

@@ -102,7 +102,20 @@ static void bring(Cache *cache, const CacheChange *change)
         target->uidvalidity != change->sent_uidvalidity)
         return;
     put_in_target(cache, change);
-    shades_settle_came(cache, target->pub.generation, change->new_uid);
+    /* A spool never tells what was. */
+    if (!cache_is_spool(cache))
+        shades_settle_came(cache, target->pub.generation, change->new_uid);
+}
+
+/* A spool tells what is, now: what is there again is believed. */
+static void forget_gone(Cache *cache, guint32 generation, const MailSet *gone)
+{
+    for (guint nth = 0; nth < gone->len && cache_is_spool(cache); nth++) {
+        const MailRange *range = mail_set_range(gone, nth);
+
+        for (guint64 uid = range->first; uid <= range->last; uid++)
+            shades_forget_settled(cache, generation, (guint32)uid);
+    }
 }
 
 /* What is gone is not shown from now on; that it is removed is for the end of the turn: of
@@ -122,6 +135,7 @@ void changes_flush_gone(Cache *cache)
 
         if (box)
             cache_put_gone(cache, box->id, set);
+        forget_gone(cache, GPOINTER_TO_UINT(generation), set);
     }
 }
 

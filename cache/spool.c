@@ -92,7 +92,8 @@ void spool_prove_size(Cache *cache, Box *box, CacheMessage *row)
     Probe probe = {cache, {box->pub.generation, row->uid, ""}, FALSE};
     guint64 size;
 
-    if (row->is_size_proved || !spool_has(cache, box->pub.generation, row->uid))
+    if (!cache->read_here || row->is_size_proved ||
+        !spool_has(cache, box->pub.generation, row->uid))
         return;
     size = find_size(&probe, row->size);
     if (!probe.has_failed)

@@ -243,6 +243,7 @@ void cache_put_uids(Cache *cache, guint32 id, const MailSet *uids)
 
     if (!box || !box->pub.generation)
         return;
+    changes_flush_gone(cache);
     gone = dup_complement(uids);
     shades_keep(cache, box->pub.generation, gone);
     remove_rows(cache, box, gone);

@@ -78,10 +78,19 @@ static gboolean is_for_maker(const CacheWant *want)
     return want->kind == CACHE_WANT_PARSE || want->kind == CACHE_WANT_MADE;
 }
 
-/* What depends on no server. */
-static gboolean is_local(const CacheWant *want)
+/* Whether the change is of what a spool has: what is not there has to be retrieved first. */
+static gboolean settles_here(Cache *cache, guint32 id)
 {
-    return is_for_maker(want) || want->kind == CACHE_WANT_SYNCED;
+    const CacheChange *change = cache_change(cache, id);
+
+    return change && spool_has(cache, change->generation, change->uid);
+}
+
+/* What depends on no server. */
+static gboolean is_local(Cache *cache, const CacheWant *want)
+{
+    return is_for_maker(want) || want->kind == CACHE_WANT_SYNCED ||
+           (want->kind == CACHE_WANT_SETTLED && settles_here(cache, want->uid));
 }
 
 static GQueue *queue_of(struct Wants *wants, const CacheWant *want)
@@ -282,7 +291,7 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
 {
     Want *want;
 
-    if (cache->state == CACHE_OFFLINE && !is_local(wanted)) {
+    if (cache->state == CACHE_OFFLINE && !is_local(cache, wanted)) {
         if (cache->state_error)
             g_propagate_error(error, g_error_copy(cache->state_error));
         else
@@ -291,7 +300,7 @@ CacheAnswer wants_answer(Cache *cache, const CacheWant *wanted, guint64 *ret_wan
         return CACHE_FAILED;
     }
     want = want_find(cache, wanted);
-    if (!want && !is_local(wanted) && wants_are_in_vain(cache, wanted->box, wanted->uid)) {
+    if (!want && !is_local(cache, wanted) && wants_are_in_vain(cache, wanted->box, wanted->uid)) {
         g_propagate_error(error, timeout_error(cache));
         return CACHE_FAILED;
     }

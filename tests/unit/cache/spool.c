@@ -459,6 +459,64 @@ static void test_move_there_and_back(Fixture *fixture, gconstpointer data)
     }
 }
 
+static void put_back_by_others(Fixture *fixture, const Boxes *boxes)
+{
+    g_autoptr(MailSet) all = mail_set_new(), none = mail_set_new();
+
+    mail_set_add(all, 1, 3);
+    cache_put_uids(fixture->cache, boxes->inbox, all);
+    cache_put_uids(fixture->cache, boxes->archive, none);
+    fixture_put_line(fixture, boxes->inbox, 1, 100);
+    cache_put_flags(fixture->cache, boxes->inbox, 1, MAIL_FLAG_FLAGGED);
+}
+
+/* At once, or when it is forgotten where it was. */
+static void test_put_back_by_others(Fixture *fixture, gconstpointer data)
+{
+    Spool spool = {.sizes = {[1] = 100}};
+    Boxes boxes = put_boxes(fixture, 3);
+    CacheMessage message;
+    guint64 want;
+
+    cache_set_spool(fixture->cache, read_here, &spool);
+    set_flags(fixture, boxes.inbox, MAIL_FLAG_FLAGGED);
+    for (guint n = 0; n < 3; n++) {
+        guint32 generation = boxes.generation, uid = 1, id;
+
+        move_and_check(fixture, boxes.inbox, boxes.archive, MAIL_FLAG_FLAGGED);
+        if (n > 0)
+            fixture_settle();
+        if (n > 1)
+            set_rights(fixture, &boxes);
+        put_back_by_others(fixture, &boxes);
+        fixture_settle();
+        g_assert_cmpint(cache_find_message(fixture->cache, boxes.inbox, 1, &message, &want, NULL),
+                        ==, CACHE_FOUND);
+        g_assert_cmpint(cache_find_message(fixture->cache, boxes.archive, 1, &message, &want, NULL),
+                        ==, CACHE_ABSENT);
+        g_assert_false(cache_forward(fixture->cache, &generation, &uid, &id));
+    }
+}
+
+/* Who waits for what needs no server. */
+static void test_settles_offline(Fixture *fixture, gconstpointer data)
+{
+    Spool spool = {.sizes = {[1] = 100}};
+    Boxes boxes = put_boxes(fixture, 3);
+    g_autoptr(GError) error = NULL;
+    guint32 here, elsewhere;
+    guint64 want;
+
+    cache_set_spool(fixture->cache, read_here, &spool);
+    here = move(fixture, &boxes, 1);
+    elsewhere = move(fixture, &boxes, 2);
+    fixture_offline(fixture);
+    g_assert_cmpint(cache_change_settled(fixture->cache, here, &want, &error), ==, CACHE_WAIT);
+    g_assert_cmpint(cache_change_settled(fixture->cache, elsewhere, &want, &error), ==,
+                    CACHE_FAILED);
+    g_assert_error(error, MAIL_ERROR, MAIL_ERROR_OFFLINE);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -479,5 +537,7 @@ int main(int argc, char **argv)
     FIXTURE_TEST("/cache/spool/texts-are-cheap", test_texts_are_cheap);
     FIXTURE_TEST("/cache/spool/takes-nothing-in", test_takes_nothing_in);
     FIXTURE_TEST("/cache/spool/move-there-and-back", test_move_there_and_back);
+    FIXTURE_TEST("/cache/spool/put-back-by-others", test_put_back_by_others);
+    FIXTURE_TEST("/cache/spool/settles-offline", test_settles_offline);
     return g_test_run();
 }
