@@ -239,7 +239,10 @@ static gboolean is_size_in_flux(FsRequest *request)
     size = view->size_told(request->fs, request->node);
     if (request->first_size == G_MAXUINT64)
         request->first_size = size;
-    return size != request->first_size || fs_is_resizing(request->fs, request->node);
+    /* In a spool a handle is of a file that is not read through the kernel's pages. */
+    return size != request->first_size ||
+           (!(cache_is_spool(request->fs->cache) && request->fi.fh) &&
+            fs_is_resizing(request->fs, request->node));
 }
 
 static void run_read(FsRequest *request)

@@ -79,12 +79,31 @@ static Reading *get_reading(const Fs *fs, guint64 handle)
     return g_hash_table_lookup(fs->once->readings, GSIZE_TO_POINTER(handle));
 }
 
+/* The mailbox in which the message is shown: it may have gone on, or be on its way there by
+ * *ret_change, which is 0 otherwise. */
+static const CacheBox *follow(Fs *fs, guint32 *generation, guint32 *uid, guint32 *ret_change)
+{
+    guint32 id;
+    const CacheChange *change =
+        cache_forward(fs->cache, generation, uid, &id) ? cache_change(fs->cache, id) : NULL;
+    gboolean is_going = change && change->kind == CACHE_CHANGE_MOVE && !change->is_done;
+
+    *ret_change = is_going ? id : 0;
+    return is_going ? cache_box(fs->cache, change->target)
+                    : cache_box_of_generation(fs->cache, *generation);
+}
+
+static gboolean is_once_box(const CacheBox *box)
+{
+    return box && box->attributes & CACHE_BOX_READ_ONCE;
+}
+
 static gboolean is_read_once(Fs *fs, FsNode node)
 {
-    const CacheBox *box = fs_node_box(fs, node);
+    guint32 change;
 
-    return (node.kind == FS_KIND_MESSAGE || node.kind == FS_KIND_ALIAS) && box &&
-           box->attributes & CACHE_BOX_READ_ONCE;
+    return (node.kind == FS_KIND_MESSAGE || node.kind == FS_KIND_ALIAS) &&
+           is_once_box(follow(fs, &node.number, &node.uid, &change));
 }
 
 gboolean fs_once_open(FsRequest *request, struct fuse_file_info *fi)
@@ -187,7 +206,8 @@ static CacheAnswer look(const Leaving *leaving, guint32 box, gboolean *ret_is_th
 }
 
 typedef struct {
-    guint32 from, to; /* boxes */
+    guint32 generation; /* of the first */
+    guint32 from, to;   /* boxes */
     char name[FS_MESSAGE_NAME];
 } Way;
 
@@ -195,14 +215,17 @@ typedef struct {
 static CacheAnswer find_way(const Leaving *leaving, Way *ret_way, guint64 *ret_want, GError **error)
 {
     Fs *fs = leaving->fs;
-    const CacheBox *from = cache_box_of_generation(fs->cache, leaving->generation),
+    guint32 generation = leaving->generation, uid = leaving->uid, change;
+    const CacheBox *from = follow(fs, &generation, &uid, &change),
                    *to = fs_box_with(fs, CACHE_BOX_READ);
     gboolean is_here, is_there;
     CacheAnswer answer;
 
-    if (!from || !to)
+    if (!is_once_box(from) || !to)
         return CACHE_ABSENT;
-    *ret_way = (Way){.from = from->id, .to = to->id};
+    if (change)
+        return cache_change_settled(fs->cache, change, ret_want, error);
+    *ret_way = (Way){.generation = generation, .from = from->id, .to = to->id};
     answer = look(leaving, ret_way->from, &is_here, ret_want, error);
     if (answer == CACHE_FOUND && is_here)
         answer = look(leaving, ret_way->to, &is_there, ret_want, error);
@@ -216,8 +239,8 @@ static CacheAnswer find_way(const Leaving *leaving, Way *ret_way, guint64 *ret_w
 /* The engine does it itself, and who watches the mailboxes hears less of it. */
 static CacheAnswer move(const Leaving *leaving, const Way *way, guint64 *ret_want, GError **error)
 {
-    return cache_change_move(leaving->fs->cache, leaving->generation, leaving->uid, way->to,
-                             way->name, NULL, ret_want, error);
+    return cache_change_move(leaving->fs->cache, way->generation, leaving->uid, way->to, way->name,
+                             NULL, ret_want, error);
 }
 
 static void on_renamed(int code, gpointer data)

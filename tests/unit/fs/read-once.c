@@ -355,6 +355,37 @@ static void test_put_back(Mount *mount, gconstpointer data)
     check_left(mount, U2);
 }
 
+/* It is read where it is going. */
+static void test_on_its_way_back(Mount *mount, gconstpointer data)
+{
+    FakeFile file = open_file(mount, "INBOX/" U2);
+    guint64 unique;
+
+    read_to_end(&file);
+    close_file(&file);
+    fakebackend_do_all(mount->backend);
+    g_assert_cmpint(mount_rename(mount, "Read", U2, "INBOX", U2), ==, 0);
+    file = open_file(mount, "INBOX/" U2);
+    read_to_end(&file);
+    unique = fakefile_send_flush(&file);
+    fakekernel_settle(mount->kernel);
+    fakebackend_do_all(mount->backend);
+    assert_code(fakekernel_wait(mount->kernel, unique), 0);
+    check_left(mount, U2);
+    g_assert_cmpint(fakefile_release(&file), ==, 0);
+}
+
+/* Who has it open is told its end by each read, and not by what the kernel knows of it. */
+static void test_size_on_its_way(Mount *mount, gconstpointer data)
+{
+    FakeFile file = open_file(mount, "INBOX/" U2);
+    guint never = fs_notifier_mark(mount->fs->notifier) + 1000;
+
+    g_hash_table_insert(mount->fs->resized, g_memdup2(&file.ino, sizeof file.ino),
+                        GUINT_TO_POINTER(never));
+    g_assert_cmpuint(read_file(&file, 0, WHOLE), ==, SIZE);
+}
+
 static void test_removed_meanwhile(Mount *mount, gconstpointer data)
 {
     FakeFile file = open_file(mount, "INBOX/" U2);
@@ -602,6 +633,8 @@ int main(int argc, char **argv)
     spool_test("/once/two-readers", NULL, test_two_readers);
     spool_test("/once/read-again", NULL, test_read_again);
     spool_test("/once/put-back", NULL, test_put_back);
+    spool_test("/once/on-its-way-back", NULL, test_on_its_way_back);
+    spool_test("/once/size", NULL, test_size_on_its_way);
     spool_test("/once/removed", NULL, test_removed_meanwhile);
     spool_test("/once/cannot", NULL, test_cannot);
     spool_test("/once/unmounted", NULL, test_unmounted_meanwhile);
