@@ -42,14 +42,14 @@ static void doubt(PopVisit *visit)
                          on_doubted, pop_visit_hold(visit));
 }
 
+/* When what it has is stored. */
 static void end_failed(PopVisit *visit)
 {
-    if (visit->n_storing || visit->n_headers_stored)
-        g_debug("the visit ends when what it has is stored");
-    else if (visit->phase != POP_VISIT_DOUBTS && visit->touched->len &&
-             g_error_matches(visit->failure, MAIL_ERROR, MAIL_ERROR_PROTOCOL))
+    if (visit->n_storing || visit->n_headers_stored || visit->phase == POP_VISIT_DOUBTS)
+        return;
+    if (visit->touched->len && g_error_matches(visit->failure, MAIL_ERROR, MAIL_ERROR_PROTOCOL))
         doubt(visit);
-    else if (visit->phase != POP_VISIT_DOUBTS)
+    else
         end(visit, visit->failure);
 }
 
