@@ -5,7 +5,7 @@
 
 #include "mime/mime.h"
 #include "pop/backend.h"
-#include "pop/visit-header.h"
+#include "pop/header.h"
 
 #define HEADER_MAX  65536 /* octets of one that are looked at */
 #define HEADER_STEP 8192

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pop/visit-retrieve.c - messages: asked for ahead (RETR), and stored as they come. */
-#include "pop/visit-header.h"
+#include "pop/header.h"
 #include "pop/visit-private.h"
 
 #define MIB            ((guint64)1024 * 1024)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pop/visit-top.c - headers of messages that are not here yet (TOP), newest first. */
-#include "pop/visit-header.h"
+#include "pop/header.h"
 #include "pop/visit-private.h"
 
 #define HEADER_MAX ((gsize)256 * 1024)      /* octets that are kept */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pop/visit-header.c - where a header ends, and the date in it. */
-#include "pop/visit-header.h"
+/* pop/header.c - where a header ends, and the date in it. */
+#include "pop/header.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pop/visit-header.h - what the header of a message that is not here yet tells. */
+/* pop/header.h - what the header of a message tells: where it ends, when it came, what it is. */
 #pragma once
 
 #include <glib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/pop/visit-header.c - where a header ends, and the date in it. */
-#include "pop/visit-header.h"
+/* tests/unit/pop/header.c - where a header ends, and the date in it. */
+#include "pop/header.h"
 
 #include <string.h>
 
@@ -92,8 +92,8 @@ static void test_header_date(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/pop/visit-header/len", test_len);
-    g_test_add_func("/pop/visit-header/date", test_date);
-    g_test_add_func("/pop/visit-header/header-date", test_header_date);
+    g_test_add_func("/pop/header/len", test_len);
+    g_test_add_func("/pop/header/date", test_date);
+    g_test_add_func("/pop/header/header-date", test_header_date);
     return g_test_run();
 }
