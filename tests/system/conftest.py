@@ -153,9 +153,9 @@ def script(stack):
 
 @pytest.fixture
 def home(stack):
-    """home(user): folders that mounts of this test may share, removed at the end."""
-    def make(user=None):
-        made = Home(user)
+    """home(user, folder=None): folders that mounts of this test may share, removed at the end."""
+    def make(user=None, folder=None):
+        made = Home(user, folder=folder)
         stack.callback(made.remove)
         return made
     return make

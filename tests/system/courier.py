@@ -128,7 +128,7 @@ class Courier(Server):
         """By SIGKILL, for the first process of a namespace hears no SIGTERM."""
         family = [self.pid, *descendants(self.pid)]
         signal_all(family, signal.SIGKILL)
-        wait_until(lambda: all(map(ended, family)), 10)
+        wait_until(lambda: all(map(ended, family)))
 
 
 def append_slowly(raw: RawImap, mailbox: str, message: Message) -> Reply:

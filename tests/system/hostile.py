@@ -26,7 +26,7 @@ from script import Peer, ScriptServer
 PASSWORD = 'xyzzy"plugh\\Wort'
 MEMORY = 48 << 20  # 32 MiB, and half as much again for what the sanitizer takes
 TIMEOUT = 2  # seconds: the option
-PATIENCE = 2 * TIMEOUT + 2  # within which every call returns
+LATE = 2 * TIMEOUT + 20  # every call has returned by then, on a busy machine too
 LETTER = message()
 OTHER = message(b"Quite another letter.\r\n", subject="Another")
 
@@ -64,7 +64,7 @@ class Host(Citizen):
         seen = len(self.peers)
         self.replace(**methods)
         self.hang_up()
-        wait_until(lambda: len(self.peers) > seen, 10)
+        wait_until(lambda: len(self.peers) > seen)
 
     def hang_up(self) -> None:
         for peer in list(self.peers):
@@ -116,8 +116,7 @@ def besiege(script, mount, stack, idle_memory):
             home = LeanHome(password=PASSWORD)
             stack.callback(home.remove)
         with silent_about_password(home):
-            mounted = mount(server.url(), "-d", f"timeout={TIMEOUT}", *options, home=home,
-                            deadline=60)
+            mounted = mount(server.url(), "-d", f"timeout={TIMEOUT}", *options, home=home)
         mounts.append(mounted)
         return mounted
 
@@ -133,7 +132,7 @@ def refusal(besiege):
         began = time.monotonic()
         with pytest.raises(MountFailed) as failure:
             besiege(host, *options, **how)
-        assert time.monotonic() - began < PATIENCE + 2
+        assert time.monotonic() - began < LATE
         assert failure.value.code > 0
         said = failure.value.stderr.strip().splitlines()[-1]
         assert len(said) < 600 and said.isprintable(), said
@@ -188,7 +187,7 @@ def status(mounted: Mount) -> str:
 
 
 def wait_for(mounted: Mount, state: str) -> None:
-    wait_until(lambda: f"state: {state}" in status(mounted), 10, pause=0.05)
+    wait_until(lambda: f"state: {state}" in status(mounted), pause=0.05)
 
 
 @contextmanager
@@ -196,7 +195,7 @@ def in_time():
     """What is done inside takes no longer than any call may."""
     began = time.monotonic()
     yield
-    assert time.monotonic() - began < PATIENCE
+    assert time.monotonic() - began < LATE
 
 
 def fails(call, *arguments) -> str:

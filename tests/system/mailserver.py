@@ -283,7 +283,7 @@ class Server:
             self._master = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, start_new_session=True)
         try:
-            wait_until(lambda: self._master.poll() is not None or self._is_ready(), 10)
+            wait_until(lambda: self._master.poll() is not None or self._is_ready())
         except TimeoutError:
             self.stop()
             return False

@@ -33,11 +33,13 @@ class MountFailed(Exception):
 
 
 class Home:
-    """A user's folders: home, cache, state and configuration, all empty, and a mountpoint."""
+    """A user's folders, in `folder`: home, cache, state and configuration, all empty, and a
+    mountpoint."""
 
-    def __init__(self, user: Optional[str] = None, password: str = "secret"):
+    def __init__(self, user: Optional[str] = None, password: str = "secret",
+                 folder: Optional[Path] = None):
         self.user = user
-        self.path = Path(tempfile.mkdtemp(prefix="mailfs-test-"))
+        self.path = Path(tempfile.mkdtemp(prefix="mailfs-test-", dir=folder))
         self.path.chmod(0o755)
         for name in ("home", "cache", "state", "config", "mail"):
             (self.path / name).mkdir(mode=0o700)
@@ -93,7 +95,7 @@ class Mount:
     """
 
     def __init__(self, source: str, *options: str, home: Home, foreground: bool = True,
-                 binary: Path = BINARY, called: Optional[str] = None, deadline: float = 100):
+                 binary: Path = BINARY, called: Optional[str] = None, deadline: float = 250):
         self.home = home
         self.path = home.mountpoint
         self.foreground = foreground

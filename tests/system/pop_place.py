@@ -15,7 +15,6 @@ from mount import Home, Mount
 from place import uid_of
 from processes import wait_until
 
-PATIENCE = 15  # seconds, within which a visit that is not needed any more has ended
 PLACES = {"INBOX": "", "Read": ".Read", "Trash": ".Trash"}  # in the Maildir
 
 MOVED_FROM, MOVED_TO = 0x40, 0x80
@@ -96,7 +95,7 @@ class PopPlace:
 
     def await_in(self, box: str, *parts: str) -> None:
         """Returns when the mailbox shows these."""
-        wait_until(lambda: all(self.has(part, box) for part in parts), 10)
+        wait_until(lambda: all(self.has(part, box) for part in parts))
 
     def cat(self, *parts: str) -> bytes:
         """Reads messages in INBOX to their ends, and waits until they are in Read."""
@@ -124,9 +123,16 @@ def spool_of(home: Home) -> Path:
 
 
 def kept(spool: Path, place: str) -> list[bytes]:
+    """The messages that are there, each at one moment: a file that moves meanwhile is not missed."""
     folder = spool / PLACES[place]
-    files = [*folder.glob("cur/*"), *folder.glob("new/*")]
-    return [path.read_bytes() for path in sorted(files, key=_number_of)]
+    while True:
+        files = sorted([*folder.glob("cur/*"), *folder.glob("new/*")], key=_number_of)
+        try:
+            found = [path.read_bytes() for path in files]
+        except FileNotFoundError:
+            continue
+        if files == sorted([*folder.glob("cur/*"), *folder.glob("new/*")], key=_number_of):
+            return found
 
 
 def subjects(names: list[str]) -> Counter[str]:

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Callable, Iterable, Mapping, Optional, Sequence, Union
 
+PATIENCE = 60  # seconds for what takes a moment on a machine that has nothing else to do
+
 
 class Hung(Exception):
     """A command did not end in time, and was killed."""
@@ -45,7 +47,7 @@ def as_user(name: Optional[str]) -> dict:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def wait_until(condition: Callable[[], object], timeout: float, pause: float = 0.01):
+def wait_until(condition: Callable[[], object], timeout: float = PATIENCE, pause: float = 0.01):
     """Polls until `condition` returns something true, and returns that; or raises TimeoutError."""
     deadline = time.monotonic() + timeout
     while not (result := condition()):

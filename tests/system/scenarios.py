@@ -17,7 +17,6 @@ from processes import wait_until
 
 DAY = datetime(2024, 2, 13, 4, 5, 6, tzinfo=timezone.utc)
 BOXES = ("INBOX", "Archive", "Drafts", "Trash")
-PATIENCE = 5  # seconds that a message that was sent and not answered may take to be found
 GONE = "T"  # is in the name of a message that is marked as deleted
 
 
@@ -68,7 +67,7 @@ def find(here: Place, box: str, part: str) -> Path:
     What was sent and not answered may be seen beside what it becomes, until that has been looked for.
     """
     try:
-        wait_until(lambda: len(named(here, box, part)) == 1, PATIENCE)
+        wait_until(lambda: len(named(here, box, part)) == 1)
     except TimeoutError:
         pass
     paths = named(here, box, part)

@@ -13,11 +13,10 @@ import pytest
 import messages
 from citizen import Box, Citizen, Stored
 from place import uid_of, with_flags
-from processes import wait_until
+from processes import PATIENCE, wait_until
 from script import Gone, unquote
 
 TIMEOUT = 2
-BACK = 60  # seconds until what had to wait was done
 PROBE = "(INTERNALDATE RFC822.SIZE)"
 POISON = messages.message(subject="Poison")
 LETTER = messages.message(subject="Letter")
@@ -161,7 +160,7 @@ class Choosy(Writer):
     def before(self, peer, command):
         if command.name != "UID STORE":
             return None
-        self.may_begin.wait(BACK)
+        self.may_begin.wait(PATIENCE)
         stored = peer.box.select(command.text.split(" ")[0])
         return "NO [CANNOT] not that one" if any(one.uid % 10 == 0 for _, one in stored) else None
 
@@ -203,10 +202,10 @@ def test_message_that_ends_each_connection(mount, script):
             errors.append(error.errno)
     writer = threading.Thread(target=write_poison)
     writer.start()
-    wait_until(lambda: allergic.said("APPEND"), BACK)
+    wait_until(lambda: allergic.said("APPEND"))
     (mounted / "Archive/letter.eml").write_bytes(LETTER)
     assert writer.is_alive() and len(allergic.boxes[1].messages) == 1
-    writer.join(BACK)
+    writer.join(PATIENCE)
     assert errors == [errno.EIO]
     assert len([text for text in allergic.said("APPEND") if "Poison" in text]) == 5
     (mounted / "INBOX/letter.eml").write_bytes(LETTER)
@@ -231,13 +230,13 @@ def test_look_that_ends_each_connection(mount, script):
     mounted = mount(script(brittle).url(), "async")
     lost = mounted / ".mailfs/lost+found"
     (mounted / "INBOX/poison.eml").write_bytes(POISON)
-    wait_until(lambda: brittle.said("APPEND"), BACK)
+    wait_until(lambda: brittle.said("APPEND"))
     (mounted / "Archive/letter.eml").write_bytes(LETTER)
-    wait_until(lambda: brittle.boxes[1].messages, BACK, 0.1)
+    wait_until(lambda: brittle.boxes[1].messages, pause=0.1)
     assert os.listdir(lost) == []
-    wait_until(lambda: os.listdir(lost), BACK, 0.1)
+    wait_until(lambda: os.listdir(lost), pause=0.1)
     (mounted / "INBOX/letter.eml").write_bytes(LETTER)
-    wait_until(lambda: len(brittle.boxes[0].messages) > 1, BACK, 0.1)
+    wait_until(lambda: len(brittle.boxes[0].messages) > 1, pause=0.1)
     assert [one.content for one in brittle.boxes[0].messages] == [POISON, LETTER]
 
 
@@ -267,7 +266,7 @@ def test_listing_during_an_import(mount, script):
             messages.message(message_id=f"<new{number}@x.org>"))
     assert len(files(mounted / "Other")) == 3
     assert len(lonely.boxes[1].messages) < 400
-    wait_until(lambda: len(lonely.boxes[1].messages) == 400, BACK)
+    wait_until(lambda: len(lonely.boxes[1].messages) == 400)
 
 
 class Thorough(Writer):
@@ -279,7 +278,7 @@ class Thorough(Writer):
 
     def before(self, peer, command):
         if command.name == self.slow:
-            self.is_done.wait(BACK)
+            self.is_done.wait(PATIENCE)
         return None
 
 
@@ -322,7 +321,7 @@ def test_many_are_moved_in_portions(mount, script):
     first.rename(mounted / "Archive" / first.name)
     sync(mounted / "Archive")
     second.rename(with_flags(second, "S"))
-    wait_until(lambda: thorough.said("UID STORE"), BACK)
+    wait_until(lambda: thorough.said("UID STORE"))
     for path in others:
         path.rename(mounted / "Archive" / path.name)
     thorough.is_done.set()
@@ -344,7 +343,7 @@ def test_rights_while_the_server_is_slow(mount, script):
     mounted = mount(script(slow).url(), f"timeout={TIMEOUT}")
     for path, flags in zip(files(mounted / "INBOX"), ("S", "F", "R", "D", "FS", "RS")):
         path.rename(with_flags(path, flags))
-    wait_until(lambda: slow.said("UID STORE"), BACK)
+    wait_until(lambda: slow.said("UID STORE"))
     (mounted / "Other/new.eml").write_bytes(LETTER)
     assert len(slow.said("UID STORE")) == 6
     assert [one.content for one in slow.boxes[1].messages] == [LETTER]

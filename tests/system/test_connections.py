@@ -50,7 +50,7 @@ def test_a_refused_connection_is_tried_again_with_the_next_one_that_lists(besieg
     host.turn()
     wait_for(mounted, "online")
     assert content(mounted, 2) == OTHER
-    wait_until(lambda: len(host.peers) == 4, 5)
+    wait_until(lambda: len(host.peers) == 4)
 
 
 def test_who_lists_texts_finds_a_connection_for_them(besiege):
@@ -58,7 +58,7 @@ def test_who_lists_texts_finds_a_connection_for_them(besiege):
     host = Host(Box("INBOX", [Stored(1, LETTER), Stored(2, OTHER)]))
     mounted = besiege(host)
     assert len(os.listdir(mounted / ".mailfs/text/INBOX")) == 2
-    wait_until(lambda: host.logins == 2, 5)
+    wait_until(lambda: host.logins == 2)
     host.turn()
     wait_for(mounted, "online")
     assert len(os.listdir(mounted / ".mailfs/text/INBOX")) == 2

@@ -29,7 +29,7 @@ from scenarios import BOXES, SCENARIOS, SYNC, Scenario, named, new_account
 SEED = int(os.environ.get("MAILFS_SEED", 20260215))
 POINTS = os.environ.get("MAILFS_POINTS")
 N_POINTS = 4
-PATIENCE = 30  # seconds that a daemon has for a scenario
+DEADLINE = 100  # seconds that a daemon has for a scenario
 DEAD = (errno.ENOTCONN, errno.ECONNABORTED)
 AWAY = (errno.EHOSTUNREACH, errno.ETIMEDOUT)
 SPECIAL_USE = {"Drafts": "\\Drafts", "Trash": "\\Trash"}
@@ -40,7 +40,7 @@ TALK = "sendto,recvfrom"
 
 State = Counter[str]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ class Play:
             self.here.mount.finish()
         self.here.mount = None
         self.here.mount = kind(self.account.url("imap+insecure", port), *self.scenario.options,
-                               home=self.home, binary=binary, deadline=PATIENCE)
+                               home=self.home, binary=binary, deadline=DEADLINE)
 
     def perform(self, recover: Callable[[OSError], None]) -> None:
         """Does all steps, and waits for the server.
@@ -289,7 +289,7 @@ class Cut(Play):
     def _recover(self, error: OSError) -> None:
         if error.errno not in AWAY:
             raise error
-        wait_until(lambda: "state: online\n" in self.status(), PATIENCE / 2)
+        wait_until(lambda: "state: online\n" in self.status())
 
 
 @pytest.fixture

@@ -53,11 +53,11 @@ def test_killed_while_it_waits_in_the_kernel(account, mount, proxy, user, begin,
     assert flagging.stdout.readline() == b"ready\n"
     between.stall()
     making = begin(mounted, "exec mkdir mail/INBOX/Child")
-    wait_until(lambda: b"changes not sent: 1\n" in mounted.run("cat", ".mailfs/status").stdout, 10)
+    wait_until(lambda: b"changes not sent: 1\n" in mounted.run("cat", ".mailfs/status").stdout)
     flagging.stdin.write(b"go\n")
     flagging.stdin.flush()
     assert flagging.stdout.readline() == b"done\n", flagging.stderr.read()
-    wait_until(lambda: waits_in_kernel(mounted.pid), 10)
+    wait_until(lambda: waits_in_kernel(mounted.pid))
     mounted.kill(clean=False)
     _, said = making.communicate(timeout=10)
     assert any(text in said for text in DEAD), said
@@ -69,4 +69,4 @@ def test_nobody_is_left(account, mount, user, end, foreground):
     mounted = mount(account.url("imap+insecure"), user=user, foreground=foreground)
     watcher, = descendants(mounted.pid)
     end(mounted)
-    wait_until(lambda: ended(watcher), 10)
+    wait_until(lambda: ended(watcher))

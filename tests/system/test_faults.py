@@ -21,7 +21,7 @@ from mount import MountFailed, is_mounted
 from processes import ended, run, wait_until
 
 TIMEOUT = 3
-LATE = TIMEOUT + 2  # a call must have ended by then
+LATE = TIMEOUT + 20  # a call has ended by then, on a busy machine too
 AT_ONCE = 1
 LETTER = messages.message(b"The letter that is read beforehand.\r\n", subject="Letter")
 FILM = messages.with_attachment(300_000)
@@ -79,7 +79,7 @@ class Desk:
         """Starts a command, and returns when it waits in the mount."""
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, cwd=self.inbox)
-        wait_until(lambda: "waiting calls: 0" not in self.status(), 10)
+        wait_until(lambda: "waiting calls: 0" not in self.status())
         return process
 
 
@@ -136,7 +136,7 @@ def test_outage(special_account, proxy, mount, begin):
         assert "read INBOX/u2.eml: " in desk.status()
     finally:
         end()
-    wait_until(lambda: reads_as(desk.film, FILM), 15, 0.1)
+    wait_until(lambda: reads_as(desk.film, FILM), pause=0.1)
     assert "state: online\n" in desk.status()
 
 
@@ -245,10 +245,10 @@ def session(mount, account, home, port: int) -> None:
     """Mounts and reads all there is; what fails is tried again and must then work."""
     source = account.url("imap+insecure", port)
     mounted = mount(source, f"timeout={TIMEOUT}", home=home)
-    wait_until(lambda: _lists_all(mounted / "INBOX"), 15)
+    wait_until(lambda: _lists_all(mounted / "INBOX"))
     for uid, content in ((1, LETTER), (2, FILM)):
         wait_until(lambda path=mounted / f"INBOX/u{uid}.eml", wanted=content:
-                   reads_as(path, wanted), 15)
+                   reads_as(path, wanted))
     mounted.finish()
 
 
@@ -349,7 +349,7 @@ def test_killed_while_it_writes(account, proxy, mount, home):
         between.stall(after=after)
         reader = subprocess.Popen(["grep", "-r", "x", mounted / "INBOX"],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: "waiting calls: 0" not in (mounted / ".mailfs/status").read_text(), 10)
+        wait_until(lambda: "waiting calls: 0" not in (mounted / ".mailfs/status").read_text())
         mounted.kill()
         reader.wait(10)
         between.resume()
@@ -526,6 +526,6 @@ def test_a_short_listing_is_no_whole_one(account, proxy, mount):
     assert failure(lambda: os.listdir(inbox)) == errno.EHOSTUNREACH
     assert run(["cp", "-a", inbox, mounted.home.path / "copy"]).returncode != 0
     between.newcomers("serve")
-    wait_until(lambda: "state: online" in (mounted / ".mailfs/status").read_text(), 15)
+    wait_until(lambda: "state: online" in (mounted / ".mailfs/status").read_text())
     assert len(os.listdir(inbox)) == count
     assert inbox.stat().st_mtime_ns % 1_000_000_000

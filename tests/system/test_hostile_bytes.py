@@ -110,7 +110,7 @@ def test_true_bytes_or_an_error(besiege, lie, text):
     assert content_or_error(mounted, 1) in (None, text)
     host.restore(*LIES[lie])
     wait_until(lambda: uids(mounted) == [1, 2], 5)
-    wait_until(lambda: content_or_error(mounted, 1) == text, 5)
+    wait_until(lambda: content_or_error(mounted, 1) == text)
     assert content(mounted, 2) == OTHER
 
 
@@ -119,7 +119,7 @@ def test_a_server_that_is_short_of_the_whole_is_believed(besiege):
     host = Host(box_of(LETTER), **body(
         lambda content, origin, length: literal(content[:-7][origin:][:length])))
     mounted = besiege(host)
-    wait_until(lambda: content_or_error(mounted, 1) == LETTER[:-7], 10)
+    wait_until(lambda: content_or_error(mounted, 1) == LETTER[:-7])
     assert (mounted / "INBOX/u1.eml").stat().st_size == len(LETTER) - 7
 
 
@@ -189,7 +189,7 @@ def test_a_size_that_lies_is_found_out(besiege, text, lie):
     letters(mounted)
     path = mounted / "INBOX/u1.eml"
     assert content_or_error(mounted, 1) in (None, text)
-    wait_until(lambda: path.stat().st_size == len(text), 10)
+    wait_until(lambda: path.stat().st_size == len(text))
     assert content(mounted, 1) == text
     # From now on no size is told before it is known.
     assert (mounted / "INBOX/u2.eml").stat().st_size == len(text)
@@ -221,7 +221,7 @@ def assert_not_mixed(mounted, old: Box, new: Box) -> None:
     olds, news = ([stored.content for stored in box.messages] for box in (old, new))
     for told, was, is_now in zip(read_all(mounted), olds, news):
         assert told in (None, was, is_now)
-    wait_until(lambda: uids(mounted) == [1, 2, 3, 4] and read_all(mounted) == news, 6, pause=0.1)
+    wait_until(lambda: uids(mounted) == [1, 2, 3, 4] and read_all(mounted) == news, pause=0.1)
 
 
 @pytest.mark.parametrize("uidvalidity", [1, 4294967295, 0])

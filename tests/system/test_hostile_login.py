@@ -273,7 +273,7 @@ def test_a_server_that_is_busy_is_asked_again_with_patience(besiege, code):
     assert seen < host.logins <= seen + 4
     assert content(mounted, 1) == LETTER and fails(content, mounted, 99) == "EBUSY"
     host.restore("admit")
-    wait_until(lambda: attempts(host, mounted, 0.2) or "online" in status(mounted), 10)
+    wait_until(lambda: attempts(host, mounted, 0.2) or "online" in status(mounted))
     wait_for(mounted, "online")
 
 
@@ -312,7 +312,7 @@ def test_a_server_that_fails_after_the_login_is_not_hammered_on(besiege, methods
     host.restore(*methods)
     host.capabilities = "IMAP4rev1 AUTH=PLAIN"
     host.boxes[0].messages.append(Stored(2, OTHER))
-    wait_until(lambda: attempts(host, mounted, 0.2) >= 0 and uids(mounted) == [1, 2], 20)
+    wait_until(lambda: attempts(host, mounted, 0.2) >= 0 and uids(mounted) == [1, 2])
 
 
 def test_a_server_that_drops_each_fetch_is_not_hammered_on(besiege):
@@ -322,7 +322,7 @@ def test_a_server_that_drops_each_fetch_is_not_hammered_on(besiege):
     fails(content, mounted, 1)
     assert len(host.peers) <= 10
     host.restore("body")
-    wait_until(lambda: content_or_error(mounted, 1) == LETTER, 15)
+    wait_until(lambda: content_or_error(mounted, 1) == LETTER)
 
 
 @pytest.mark.parametrize("refuse", ["greeting", "admit"])

@@ -76,7 +76,7 @@ def test_chatter_harms_nothing(besiege, text, where):
         pass
     host.restore(where)
     host.hang_up()
-    wait_until(lambda: listed(mounted), 8, pause=0.2)
+    wait_until(lambda: listed(mounted), pause=0.2)
     assert (content(mounted, 1), content(mounted, 2)) == (LETTER, OTHER)
 
 
@@ -114,7 +114,7 @@ def test_a_connection_may_end_but_not_the_mount(besiege, text, where):
     assert content(mounted, 1) == LETTER
     host.restore(where)
     host.hang_up()
-    wait_until(lambda: listed(mounted), 12, pause=0.2)
+    wait_until(lambda: listed(mounted), pause=0.2)
     assert content(mounted, 2) == OTHER
 
 
@@ -154,7 +154,7 @@ def test_a_nul_in_an_answer_ends_the_connection(besiege):
     mounted = besiege(host)
     host.replace(do_examine=lambda *_: "OK a\x00b")
     assert fails(os.listdir, mounted / "INBOX")
-    wait_until(lambda: len(host.peers) > 1, 5)
+    wait_until(lambda: len(host.peers) > 1)
 
 
 # Lists of messages.
@@ -181,7 +181,7 @@ def test_a_list_that_makes_no_sense_is_no_empty_mailbox(besiege, answer):
     mounted = besiege(host)
     assert fails(os.listdir, mounted / "INBOX")
     host.restore("do_uid_search")
-    wait_until(lambda: listed(mounted), 6, pause=0.2)
+    wait_until(lambda: listed(mounted), pause=0.2)
 
 
 @pytest.mark.parametrize("answer", [b"* SEARCH 5 1 2\r\n", b"* SEARCH 1 1 2 2 5\r\n",
@@ -240,7 +240,7 @@ def test_a_modseq_that_goes_down_hides_no_change(besiege):
     host.modseq = 3
     host.boxes[0].messages[0].flags = ("\\Seen",)
     host.turn()
-    wait_until(lambda: ",S." in letters(mounted)[0], 8, pause=0.2)
+    wait_until(lambda: ",S." in letters(mounted)[0], pause=0.2)
 
 
 def flags_alone(items) -> bool:
@@ -250,7 +250,7 @@ def flags_alone(items) -> bool:
 def reenter(host, mounted) -> None:
     """Waits until the mailbox, which is open on a new connection, was compared and is listed."""
     seen = host.count("EXAMINE")
-    wait_until(lambda: listed(mounted) and host.count("EXAMINE") > seen, 10, pause=0.2)
+    wait_until(lambda: listed(mounted) and host.count("EXAMINE") > seen, pause=0.2)
 
 
 def bodies(host) -> int:
@@ -326,9 +326,9 @@ def test_a_message_that_is_never_told_is_asked_for_once(besiege):
     mounted = besiege(host)
     assert uids(mounted) == [1, 5]
     searches, compared = host.count("UID SEARCH"), host.count("NOOP")
-    wait_until(lambda: uids(mounted) == [1, 5] and host.count("NOOP") > compared, 10, pause=0.2)
+    wait_until(lambda: uids(mounted) == [1, 5] and host.count("NOOP") > compared, pause=0.2)
     host.boxes[0].messages.append(Stored(6, OTHER))
-    wait_until(lambda: listed(mounted, [1, 5, 6]), 10, pause=0.2)
+    wait_until(lambda: listed(mounted, [1, 5, 6]), pause=0.2)
     assert host.count("UID SEARCH") <= searches + 1  # for the new one
 
 
@@ -368,7 +368,7 @@ def test_a_mailbox_that_tells_its_id_only_once_is_proved(besiege, before, now):
     host.turn()
     reenter(host, mounted)
     wait_until(lambda: (content_or_error(mounted, 1), content_or_error(mounted, 2)) ==
-               (OTHER, LETTER), 5)
+               (OTHER, LETTER))
 
 
 def test_a_mailbox_that_cannot_be_entered_has_lost_nothing(besiege):
@@ -382,7 +382,7 @@ def test_a_mailbox_that_cannot_be_entered_has_lost_nothing(besiege):
     assert [content(mounted, uid) for uid in (1, 2, 5)] == [LETTER, OTHER, LETTER]
     host.turn(do_examine=do_examine)
     seen = host.count("EXAMINE")
-    wait_until(lambda: fails_to_list(mounted) and host.count("EXAMINE") > seen, 10, pause=0.2)
+    wait_until(lambda: fails_to_list(mounted) and host.count("EXAMINE") > seen, pause=0.2)
     assert_still_cached(host, mounted)
 
 
@@ -398,7 +398,7 @@ def test_what_vanished_meanwhile_is_gone(besiege):
     assert uids(mounted) == [1, 2, 5]
     del host.boxes[0].messages[2], host.boxes[0].messages[0]
     host.turn(do_examine=do_examine)
-    wait_until(lambda: listed(mounted, [2]), 8, pause=0.2)
+    wait_until(lambda: listed(mounted, [2]), pause=0.2)
     assert host.count("UID SEARCH") == 1  # the first
 
 
@@ -426,7 +426,7 @@ def test_the_last_words_of_a_mailbox_are_not_the_first_of_the_next(besiege):
     asked, fetched = bodies(host), host.count("UID FETCH")
     with subprocess.Popen(["ls", mounted / "INBOX"], stdout=subprocess.DEVNULL):
         wait_until(lambda: host.count("UID FETCH") > fetched, 5)
-        wait_until(lambda: uids(mounted, "Old") == [1] and host.examined()[-1] == "Old", 8)
+        wait_until(lambda: uids(mounted, "Old") == [1] and host.examined()[-1] == "Old")
     assert content(mounted, 1, "Old") == OTHER and bodies(host) == asked
 
 
@@ -446,7 +446,7 @@ def test_an_extension_of_examine_may_be_refused(besiege, answer):
     host.boxes[0].messages[0].flags = ("\\Seen",)
     del host.boxes[0].messages[1]
     host.turn()
-    wait_until(lambda: listed(mounted, [1, 5]), 8, pause=0.2)
+    wait_until(lambda: listed(mounted, [1, 5]), pause=0.2)
     assert ",S." in letters(mounted)[0]
 
 
@@ -476,7 +476,7 @@ def test_a_refusal_is_an_error_and_passes(besiege, where, answer):
     mounted = besiege(host)
     assert fails(os.listdir, mounted / "INBOX") in ("EIO", "EACCES", "ESTALE")
     host.restore(where)
-    wait_until(lambda: listed(mounted), 6, pause=0.2)
+    wait_until(lambda: listed(mounted), pause=0.2)
     assert content(mounted, 5) == LETTER
 
 
@@ -489,7 +489,7 @@ def test_an_end_while_the_mailboxes_are_listed(besiege):
     host = Host()
     mounted = besiege(host)
     host.turn(do_list=lambda host, peer, command: peer.wait())
-    wait_until(lambda: host.count("LIST") == 2, 5)
+    wait_until(lambda: host.count("LIST") == 2)
     mounted.finish()  # which looks for leaks
 
 
@@ -505,7 +505,7 @@ def test_one_mailbox_that_hangs_leaves_the_others(besiege):
     assert content(mounted, 1) == LETTER
     assert fails(os.listdir, mounted / "Stuck") in ("ETIMEDOUT", "EHOSTUNREACH")
     assert content(mounted, 1) == LETTER
-    wait_until(lambda: listed(mounted, [1]), 6, pause=0.2)
+    wait_until(lambda: listed(mounted, [1]), pause=0.2)
 
 
 @pytest.mark.full
@@ -551,7 +551,7 @@ def test_a_long_body_that_hangs_leaves_the_others(besiege):
     assert uids(mounted) == [1, 2]
     with subprocess.Popen(["cat", mounted / "INBOX/u1.eml"], stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL):
-        wait_until(lambda: any(long.search(command.text) for command in host.commands), 5)
+        wait_until(lambda: any(long.search(command.text) for command in host.commands))
         began = time.monotonic()
         assert content(mounted, 2) == LETTER
         assert time.monotonic() - began < TIMEOUT - 0.5

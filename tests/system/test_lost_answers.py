@@ -26,7 +26,6 @@ LETTER = messages.message()
 OTHER = messages.message(subject="Another", message_id="<other@example.org>")
 VERSION = LETTER + b"More.\r\n"  # of LETTER: the Message-ID is the same
 FOREIGN = LETTER + b"Something quite different, from another client.\r\n"
-BACK = 60  # seconds until a connection is there again, and what waited for it was sent
 
 
 # --- cut somewhere ---
@@ -73,7 +72,7 @@ def test_cut_after_some_bytes(place, act, inbox, archive, from_client, seed):
     except OSError:
         pass
     wait_until(lambda: not place.mount.run(
-        "sync", place.dir("INBOX"), place.dir("Archive")).returncode, BACK)
+        "sync", place.dir("INBOX"), place.dir("Archive")).returncode)
     assert place.proxy.totals().connections > before
     assert [one.content for one in place.seen("INBOX")] == inbox
     assert [one.content for one in place.seen("Archive")] == archive
@@ -260,7 +259,7 @@ def test_mailbox_that_is_replaced_meanwhile(clerk, mounted):
             os.listdir(mounted / "Archive")
             os.listdir(mounted / "INBOX")
             return clerk.count("EXAMINE INBOX") > before
-        wait_until(is_seen, BACK)
+        wait_until(is_seen)
     clerk.be_odd("STATUS INBOX", renew)
     with pytest.raises(OSError):
         only(mounted / "INBOX").write_bytes(VERSION)
@@ -292,7 +291,7 @@ def test_copy_of_what_is_not_known_any_more(clerk, script, mount, home):
         peer.wait()
     clerk.be_odd("UID COPY", lose)
     first.run("cp", only(first / "INBOX"), first / "Archive", check=True)
-    wait_until(lambda: clerk.contents("Archive"), BACK)
+    wait_until(lambda: clerk.contents("Archive"))
     first.kill()
     shutil.rmtree(own.path / "cache" / "mailfs")
     second = mount(url, home=own)
@@ -313,7 +312,7 @@ def test_move_of_what_is_not_known_any_more(clerk, script, mount, home, is_done)
         peer.wait()
     clerk.be_odd("UID MOVE", lose)
     only(first / "INBOX").rename(first / "Archive" / "a.eml")
-    wait_until(lambda: clerk.count("UID MOVE"), BACK)
+    wait_until(lambda: clerk.count("UID MOVE"))
     first.kill()
     shutil.rmtree(own.path / "cache" / "mailfs")
     second = mount(url, "timeout=20", home=own)

@@ -18,7 +18,6 @@ from processes import wait_until
 
 MOMENT = datetime(2026, 2, 15, 14, 30, tzinfo=timezone.utc)
 LETTER = messages.message()
-SOON = 5
 
 EXTENSIONS = ("LITERAL+ LITERAL- SASL-IR AUTH=PLAIN UIDPLUS MOVE CONDSTORE QRESYNC ENABLE ID IDLE "
               "NOTIFY ESEARCH LIST-EXTENDED LIST-STATUS SPECIAL-USE NAMESPACE BINARY MULTIAPPEND "
@@ -49,7 +48,7 @@ def assert_soon(folder: Path, *ends: str) -> None:
         return sorted(name.partition(".u")[2] for name in os.listdir(folder))
 
     with suppress(TimeoutError):
-        wait_until(lambda: shown() == sorted(ends), SOON, 0.1)
+        wait_until(lambda: shown() == sorted(ends), pause=0.1)
     assert shown() == sorted(ends)
 
 

@@ -71,7 +71,7 @@ def test_a_structure_that_is_never_told(besiege):
     host = Office(**deadly(say_nothing, 1))
     mounted = besiege(host)
     assert uids(mounted) == [1, 2]
-    wait_until(lambda: octets_or_error(mounted, "1-text.txt") == TEXT.body, 30)
+    wait_until(lambda: octets_or_error(mounted, "1-text.txt") == TEXT.body)
     assert_true(mounted, 2)
     assert len(host.fetched("1 ", "BODYSTRUCTURE")) == 2
 
@@ -120,7 +120,7 @@ def test_a_message_behind_one_that_breaks_the_connection(besiege):
     assert uids(mounted) == [1, 2]
     with ThreadPoolExecutor() as pool:
         first = pool.submit(os.listdir, directory(mounted, 1))
-        wait_until(lambda: host.fetched("1 ", "BODYSTRUCTURE"), 5)
+        wait_until(lambda: host.fetched("1 ", "BODYSTRUCTURE"))
         assert os.listdir(directory(mounted, 2))
         assert first.result()
     assert_true(mounted, 2)
@@ -184,7 +184,7 @@ def test_structures_are_asked_for_in_their_mailbox(besiege):
             asked_in.add(peer.box.name)
             if ":" in command.text.partition(" ")[0] and not refused:
                 refused.append(command)
-                wait_until(lambda: b"EXAMINE" in peer.socket.recv(1 << 16, socket.MSG_PEEK), 5)
+                wait_until(lambda: b"EXAMINE" in peer.socket.recv(1 << 16, socket.MSG_PEEK))
                 return "NO not so many"
         return Citizen.do_uid_fetch(host, peer, command)
 
@@ -198,7 +198,7 @@ def test_structures_are_asked_for_in_their_mailbox(besiege):
     texts = list((mounted / ".mailfs/text/INBOX").iterdir())
     with ThreadPoolExecutor() as pool:
         read = pool.submit(lambda: {text.read_bytes() for text in texts})
-        wait_until(lambda: refused, 5)
+        wait_until(lambda: refused)
         assert uids(mounted, "Other") == [1]
         assert all(TEXT.body.strip() in text for text in read.result())
     assert asked_in == {"INBOX"}
@@ -224,7 +224,7 @@ def test_a_measure_that_nobody_waits_for(besiege):
     mounted = besiege(host, "timeout=9")
     release = held(host, mounted)
     with subprocess.Popen(["stat", directory(mounted) / "2-image.png"]) as stat:
-        wait_until(lambda: host.fetched("1 ", f"<0.{END}>"), 5)
+        wait_until(lambda: host.fetched("1 ", f"<0.{END}>"))
         stat.kill()
     release.set()
     assert octets(mounted, "2-image.png", 2) == PICTURE.decoded()
@@ -241,7 +241,7 @@ def test_a_listing_among_many_measures(besiege):
     with ThreadPoolExecutor(61) as pool:
         sizes = pool.map(lambda picture: picture.stat().st_size, pictures)
         other = pool.submit(uids, mounted, "Other")
-        wait_until(lambda: "waiting calls: 61" in status(mounted), 5)
+        wait_until(lambda: "waiting calls: 61" in status(mounted))
         release.set()
         assert other.result() == [1]
         assert set(sizes) == {len(SMALL.decoded())}

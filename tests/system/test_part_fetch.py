@@ -240,7 +240,7 @@ def test_a_structure_of_another_message(besiege):
     host.replace(internal_date=lambda host, message: '"01-Jan-2020 00:00:00 +0000"')
     assert fails(os.listdir, directory(mounted)) == "ESTALE"
     host.restore("internal_date")
-    wait_until(lambda: uids(mounted) == [1, 2], 5)
+    wait_until(lambda: uids(mounted) == [1, 2])
     assert_true(mounted)
 
 
@@ -255,7 +255,7 @@ def test_no_answer_about_a_message(besiege, told):
         told if "BODYSTRUCTURE" in items else Citizen.fetch_response(host, number, message, items)))
     assert fails(os.listdir, directory(mounted)) == "ESTALE"
     host.restore("fetch_response")
-    wait_until(lambda: uids(mounted) == [1, 2], 5)
+    wait_until(lambda: uids(mounted) == [1, 2])
     assert_true(mounted)
 
 
@@ -270,7 +270,7 @@ def test_a_measure_of_another_message(besiege):
     assert uids(mounted) == [1, 2]
     assert fails((directory(mounted) / "2-image.png").stat) == "ESTALE"
     host.restore("fetch_response")
-    wait_until(lambda: uids(mounted) == [1, 2], 5)
+    wait_until(lambda: uids(mounted) == [1, 2])
     assert_true(mounted)
 
 
@@ -451,7 +451,7 @@ def test_base64_that_is_irregular_in_the_middle(besiege, spoil, is_noticed):
     if is_noticed:
         assert (directory(mounted) / "1-image.png").stat().st_size == len(PICTURE.decoded())
     assert octets_or_error(mounted, "1-image.png") in (None, PICTURE.decoded())
-    wait_until(lambda: octets_or_error(mounted, "1-image.png") == PICTURE.decoded(), 5)
+    wait_until(lambda: octets_or_error(mounted, "1-image.png") == PICTURE.decoded())
     assert (directory(mounted) / "1-image.png").stat().st_size == len(PICTURE.decoded())
 
 
@@ -512,9 +512,9 @@ def test_true_octets_or_an_error(besiege, lie):
     for name in FILES:
         assert octets_or_error(mounted, name) in (None, FILES[name])
     host.restore(*LIES[lie])
-    wait_until(lambda: uids(mounted) == [1, 2], 5)
+    wait_until(lambda: uids(mounted) == [1, 2])
     for name in FILES:
-        wait_until(lambda: octets_or_error(mounted, name) == FILES[name], 5)
+        wait_until(lambda: octets_or_error(mounted, name) == FILES[name])
     assert_true(mounted)
     assert content(mounted, 1) == host.boxes[0].messages[0].content
 
@@ -533,7 +533,7 @@ def test_less_of_parts_than_there_is(besiege, most):
     for name, data in FILES.items():
         assert octets_or_error(mounted, name) in (None, data)
     for name, data in FILES.items():
-        wait_until(lambda: octets_or_error(mounted, name) == data, 5)
+        wait_until(lambda: octets_or_error(mounted, name) == data)
     assert_true(mounted)
     assert len(host.fetched("BODY.PEEK[]")) > 0
 

@@ -430,7 +430,7 @@ def test_irregular_base64(account, mount, how):
         first = mounted.run("cat", path)
         assert first.stdout == octets(size) or (
             how == "short line" and b"Input/output error" in first.stderr)
-        wait_until(lambda: path.stat().st_size == size, 5)
+        wait_until(lambda: path.stat().st_size == size)
         assert mounted.run("cat", path, check=True).stdout == octets(size)
         assert_places(path, octets(size))
 

@@ -14,7 +14,7 @@ from mailserver import Account
 from messages import Message
 from mount import MountFailed
 from place import with_flags
-from pop_place import MOVED_FROM, MOVED_TO, PATIENCE, PopPlace, Watch, kept, spool_of, subjects
+from pop_place import MOVED_FROM, MOVED_TO, PopPlace, Watch, kept, spool_of, subjects
 from processes import wait_until
 
 NAME = re.compile(r"\d{4}-\d\d-\d\d_\d{4}_Alice-Moller_[A-Z][a-z]+\.u[1-9]\d*,\.eml")
@@ -160,7 +160,7 @@ def test_an_ordinary_user_reads(account, mount, ordinary_user):
 @on_one_server
 def test_a_thumbnailer_consumes_nothing(place, folder):
     here = place("prefetch=all")
-    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS), PATIENCE)
+    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS))
     folder.chmod(0o755)
     thumbnailer = shutil.copy("/usr/bin/cat", folder / "tumblerd")
     here.mount.run(thumbnailer, here.find("Apple"), check=True)
@@ -222,7 +222,7 @@ def test_a_message_comes_once(account, place, proxy):
 
 def test_prefetching_consumes_nothing(account, place):
     here = place("prefetch=all")
-    wait_until(lambda: sorted(here.kept("INBOX")) == on_wire(account), PATIENCE)
+    wait_until(lambda: sorted(here.kept("INBOX")) == on_wire(account))
     nothing_was_consumed(here)
 
 
@@ -249,7 +249,7 @@ def test_what_is_removed_goes_to_the_trash(account, place, home, is_read):
     if is_read:
         here.cat("Apple")
     here.mount.run("rm", here.find("Apple", "Read" if is_read else "INBOX"), check=True)
-    wait_until(lambda: here.kept("Trash") == [LETTERS["Apple"]], PATIENCE)
+    wait_until(lambda: here.kept("Trash") == [LETTERS["Apple"]])
     here.mount.finish()
     here = place(home=shared)
     assert subjects(here.names() + here.names("Read")) == {"Birch": 1, "Cedar": 1}
@@ -317,9 +317,9 @@ def test_what_stays_at_the_server(account, mount, proxy):
         here.mount.run("rm", here.find("Cedar"), check=True)
         places[keep] = other, here, between
     for keep, (other, here, between) in places.items():  # the visits end by themselves
-        wait_until(lambda: b"QUIT\r\n" in between.said(from_client=True), PATIENCE)
+        wait_until(lambda: b"QUIT\r\n" in between.said(from_client=True))
         left = ["Birch"] if keep == "keep=none" else list(LETTERS)
-        wait_until(lambda: n_at_server(other) == len(left), PATIENCE)
+        wait_until(lambda: n_at_server(other) == len(left))
         assert at_server(other) == left
         assert subjects(here.names()) == {"Birch": 1}
         assert subjects(here.names("Read")) == {"Apple": 1} and len(here.kept("Trash")) == 1
@@ -353,7 +353,9 @@ def test_the_spool_is_a_maildir(account, place, home):
     here.cat("Apple")
     path = here.find("Birch")
     path.rename(with_flags(path, "F"))
-    wait_until(lambda: len(here.kept("INBOX")) == 2, PATIENCE)
+    wait_until(lambda: sorted(here.kept("INBOX")) == sorted(LETTERS[one]
+                                                            for one in ("Birch", "Cedar")))
+    wait_until(lambda: "changes not sent: 0\n" in here.status())
     here.mount.finish()
     maildir = mailbox.Maildir(spool_of(shared), create=False)
     assert sorted(maildir.list_folders()) == ["Read", "Trash"]
@@ -380,7 +382,7 @@ def test_the_spool_is_served_without_a_server(account, place, proxy):
     assert here.cat("Birch") == LETTERS["Birch"]
     assert fails(here.find("Cedar").read_bytes) == errno.EHOSTUNREACH
     between.newcomers("serve")
-    wait_until(lambda: not os.listdir(here / "INBOX") or fetched(here, "Cedar"), PATIENCE)
+    wait_until(lambda: not os.listdir(here / "INBOX") or fetched(here, "Cedar"))
     here.await_in("Read", "Cedar")
 
 

@@ -22,7 +22,7 @@ import pytest
 import messages
 from messages import Message
 from mount import BINARY, RELEASE, Home, MountFailed, is_mounted
-from pop_place import PATIENCE, PLACES, PopPlace, kept, subjects
+from pop_place import PLACES, PopPlace, kept, subjects
 from processes import run, wait_until
 from proxy import Proxy
 from test_crashes import N_POINTS, POINTS, SEED, Bounded, Doomed
@@ -33,7 +33,6 @@ N_LINES = {"Apple": 2000, "Birch": 10, "Cedar": 300, "Daisy": 500, "Elder": 50, 
 LETTERS = {subject: messages.message(b"One of many lines, all alike.\r\n" * count, subject=subject)
            for subject, count in N_LINES.items()}
 STAY = [SEEN, UNTOUCHED]  # at the server, in the end
-LINGER = 5  # seconds after which a visit ends that is not needed any more
 AT_ONCE = 4  # plays
 DISK = "4m"
 PAGE = 4096
@@ -43,7 +42,7 @@ WRITES = "fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,
 SYNCS = "fsync,fdatasync"
 TALK = "sendto,recvfrom"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 class Beside:
@@ -51,7 +50,7 @@ class Beside:
 
     def unmount(self) -> None:
         wait_until(lambda: not is_mounted(self.path) or
-                   run(["fusermount3", "-u", self.path]).returncode == 0, PATIENCE, 0.1)
+                   run(["fusermount3", "-u", self.path]).returncode == 0, pause=0.1)
         super().unmount()
 
 
@@ -82,7 +81,7 @@ class Play:
 
     def mount(self, port: Optional[int] = None, kind=Living, binary: Path = BINARY) -> None:
         mounted = kind(self.account.url("pop3+insecure", port), "keep=none", home=self.home,
-                       binary=binary, deadline=100)
+                       binary=binary)
         self.stack.callback(mounted.finish)
         self.here = PopPlace(mounted)
 
@@ -108,7 +107,7 @@ class Play:
         self._assert_each_is_there_once()
         for step in self._steps():
             step()
-        wait_until(lambda: self._at_server() == STAY, PATIENCE, 0.1)
+        wait_until(lambda: self._at_server() == STAY, pause=0.1)
         assert subjects(self.here.names()) == dict.fromkeys(STAY, 1)
         assert self._told(self._in_directory("Read")) == READ
         assert self._told(self.here.kept("Trash")) == [REMOVED]
@@ -146,7 +145,7 @@ class Play:
 
     def _await_moves(self) -> None:
         wait_until(lambda: len(os.listdir(self.here / "Read")) == len(READ) and
-                   "changes not sent: 0\n" in self.here.status(), LINGER)
+                   "changes not sent: 0\n" in self.here.status())
 
     def _try_all(self) -> bool:
         failures = []
@@ -156,7 +155,7 @@ class Play:
             except (OSError, TimeoutError) as failure:
                 failures.append(failure)
         try:
-            wait_until(lambda: self._is_in_trouble() or self._at_server() == STAY, 2 * LINGER, 0.1)
+            wait_until(lambda: self._is_in_trouble() or self._at_server() == STAY, pause=0.1)
         except TimeoutError as failure:
             failures.append(failure)
         return not failures and not self._is_in_trouble()

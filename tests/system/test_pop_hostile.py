@@ -16,10 +16,9 @@ import messages
 from hostile import (PASSWORD, TIMEOUT, LeanHome, fails, idle_memory, in_time, inspect,
                      silent_about_password)
 from mount import MountFailed
-from pop_place import PATIENCE as VISIT
 from pop_place import PopPlace, subjects
 from pop_script import ALL, Letter, Maildrop, lines, url
-from processes import wait_until
+from processes import PATIENCE, wait_until
 
 LETTERS = {subject: messages.message(f"{subject} is what this is about.\r\n".encode() * 30,
                                      subject=subject) for subject in ("Apple", "Birch", "Cedar")}
@@ -56,7 +55,7 @@ def besiege(script, mount, stack, idle_memory):
             stack.callback(homes[drop].remove)
         with silent_about_password(homes[drop]):
             mounts[drop] = mount(sources[drop], "-d", f"timeout={TIMEOUT}", *options,
-                                 home=homes[drop], deadline=100)
+                                 home=homes[drop])
         return PopPlace(mounts[drop])
 
     yield make
@@ -99,7 +98,7 @@ def assert_there_once(here: PopPlace, contents=tuple(LETTERS.values())) -> None:
     for name in here.names():
         with in_time():
             assert (here / "INBOX" / name).read_bytes() in contents
-    wait_until(lambda: not here.names(), 10)
+    wait_until(lambda: not here.names())
     found = [(here / "Read" / name).read_bytes() for name in here.names("Read")]
     assert sorted(found) == sorted(contents)
     assert sorted(here.kept("Read")) == sorted(contents)
@@ -212,11 +211,11 @@ def test_o1_nothing_is_lost_nor_doubled(besiege, name, how):
     here = besiege(drop, "keep=none")
     read_what_can_be_read(here)
     here.look_for_mail()
-    assert lost.wait(VISIT)
+    assert lost.wait(PATIENCE)
     here = besiege(drop, "keep=none")
     assert_there_once(here)
     here.look_for_mail()
-    wait_until(lambda: not drop.letters, VISIT)
+    wait_until(lambda: not drop.letters)
 
 
 @pytest.mark.parametrize("name", ["do_dele", "do_quit"])
@@ -225,7 +224,7 @@ def test_o1_what_is_not_deleted_does_not_come_back(besiege, name):
     here = besiege(drop, "keep=none")
     assert_there_once(here)
     here.look_for_mail()
-    wait_until(lambda: drop.count("DELE"), VISIT)
+    wait_until(lambda: drop.count("DELE"))
     assert_there_once(besiege(drop, "keep=none"))
     # Once more each: it may be another message that has the UIDL now.
     assert drop.count("RETR") <= 2 * len(LETTERS) and drop.contents == [APPLE, BIRCH, CEDAR]
@@ -260,7 +259,7 @@ def test_o2_nothing_is_deleted_by_its_position(besiege):
     drop.letters = [Letter(BIRCH), Letter(DAISY)]
     here = besiege(drop, "keep=none")
     here.look_for_mail()
-    wait_until(lambda: "QUIT" in drop.sessions[-2], VISIT)
+    wait_until(lambda: "QUIT" in drop.sessions[-2])
     assert drop.contents == [BIRCH, DAISY]
     assert subjects(here.names()) == {"Birch": 1, "Cedar": 1, "Daisy": 1}
 
@@ -287,12 +286,12 @@ def test_o2_strange_uidls(besiege, uidls):
 def test_o2_all_uidls_change(besiege):
     drop = Stranger()
     here = besiege(drop, "prefetch=all")
-    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS), VISIT)
+    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS))
     drop.letters = [Letter(content, f"new{number}")
                     for number, content in enumerate(LETTERS.values())]
     here = besiege(drop, "prefetch=all")
-    wait_until(lambda: drop.count("RETR") == 2 * len(LETTERS), VISIT)
-    wait_until(lambda: subjects(here.names()) == dict.fromkeys(LETTERS, 1), 10)
+    wait_until(lambda: drop.count("RETR") == 2 * len(LETTERS))
+    wait_until(lambda: subjects(here.names()) == dict.fromkeys(LETTERS, 1))
     assert_there_once(here)
 
 
@@ -308,7 +307,7 @@ def test_o2_a_uidl_that_is_used_again(besiege):
     assert here.cat("Daisy", "Birch") == DAISY + BIRCH
     assert here.find("Apple", "Read").read_bytes() == APPLE
     here.look_for_mail()
-    wait_until(lambda: "QUIT" in drop.sessions[-2], VISIT)
+    wait_until(lambda: "QUIT" in drop.sessions[-2])
     assert drop.contents == [DAISY, BIRCH] and not drop.count("DELE")
 
 
@@ -335,7 +334,7 @@ def test_o3_wrong_sizes(besiege, folder, command):
         take_again(here, f"{command} INBOX/{name} > {folder}/{name}" if command == "cat" else
                    f"cp INBOX/{name} {folder}")
     assert [(folder / name).read_bytes() for name in names] == contents
-    wait_until(lambda: not here.names(), 10)
+    wait_until(lambda: not here.names())
     assert_there_once(here, contents)
     assert [(here / "Read" / name).stat().st_size for name in names] == list(map(len, contents))
 
@@ -406,7 +405,7 @@ def test_o4_a_huge_line(besiege, size):
     here = besiege(drop)
     told = here.mount.run("sh", "-ec", "cat INBOX/* | wc -c", check=True).stdout
     assert int(told) == drop.letters[0].size
-    wait_until(lambda: here.names("Read"), 10)
+    wait_until(lambda: here.names("Read"))
 
 
 # O5: a maildrop that is not to be had now.
@@ -415,7 +414,7 @@ def test_o4_a_huge_line(besiege, size):
 def test_o5_a_busy_maildrop_is_left_alone(besiege, code):
     drop = Stranger()
     here = besiege(drop, "prefetch=all")
-    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS), VISIT)
+    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS))
     here.mount.unmount()
     drop.replace(do_pass=answers(f"-ERR [{code}] come back later"))
     tried = len(drop.sessions)
@@ -467,7 +466,7 @@ def test_o7_numbers_are_those_of_the_visit(besiege):
     drop.letters = [Letter(DAISY), *drop.letters[1:]]
     here = besiege(drop, "keep=none")
     here.look_for_mail()
-    wait_until(lambda: drop.contents == [DAISY, BIRCH], VISIT)
+    wait_until(lambda: drop.contents == [DAISY, BIRCH])
     assert subjects(here.names()) == {"Daisy": 1, "Birch": 1}
 
 
@@ -494,10 +493,10 @@ def without_end(drop, peer, argument):
 def test_o8_a_list_without_end(besiege, name):
     drop = Stranger()
     here = besiege(drop, "prefetch=all")
-    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS), VISIT)
+    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS))
     drop.replace(**{name: without_end})
     here.look_for_mail()
-    wait_until(lambda: "too many" in here.status(), 60)
+    wait_until(lambda: "too many" in here.status())
     assert "state: offline" in here.status()
     assert_there_once(here)
 
@@ -533,13 +532,13 @@ def test_o8_as_many_as_there_may_be(besiege):
 def test_o9_files_are_known_by_their_content(besiege):
     drop = Stranger()
     here = besiege(drop, "prefetch=all")
-    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS), VISIT)
+    wait_until(lambda: len(here.kept("INBOX")) == len(LETTERS))
     here.cat("Apple")
     here.mount.unmount()
     for path in here.spool.parent.glob("pop.sqlite*"):
         path.unlink()
     here = besiege(drop, "prefetch=all")
-    wait_until(lambda: subjects(here.names()) == {"Birch": 1, "Cedar": 1}, VISIT)
+    wait_until(lambda: subjects(here.names()) == {"Birch": 1, "Cedar": 1})
     assert_there_once(here)
 
 

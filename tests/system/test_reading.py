@@ -206,7 +206,7 @@ def test_what_comes_while_others_are_read(account, mount):
     mounted = mount(account.url())
     for number in range(3):
         account.deliver(messages.message(subject=f"No. {number}"))
-        wait_until(lambda: len(os.listdir(mounted / "INBOX")) > number, 10)
+        wait_until(lambda: len(os.listdir(mounted / "INBOX")) > number)
         assert mounted.run("sh", "-c", f"cat INBOX/*No-{number}.*", check=True).stdout
     assert (mounted / ".mailfs/status").read_text().endswith("last failures:\n")
 

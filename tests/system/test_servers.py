@@ -144,7 +144,7 @@ def test_nothing_is_left_of_a_session_that_was_killed(server, folder):
     done = run([sys.executable, "-B", "-c", program], env=os.environ | {"PYTHONPATH": str(HERE)})
     family = [int(pid) for pid in done.stdout.split()]
     assert len(family) > 1
-    wait_until(lambda: all(map(ended, family)), 10)
+    wait_until(lambda: all(map(ended, family)))
 
 
 def test_mail_is_read_through_a_mount(user, mount):

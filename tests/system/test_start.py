@@ -415,7 +415,7 @@ def test_background(account, mount, home, user):
     assert os.readlink(proc / "cwd") == "/"
     assert os.getsid(mounted.pid) == mounted.pid
     mounted.unmount()
-    wait_until(lambda: ended(mounted.pid), 10)
+    wait_until(lambda: ended(mounted.pid))
 
 
 def test_background_lets_go_of_its_parent(account, home):
@@ -435,7 +435,7 @@ def start_that_waits(home, server, *flags) -> subprocess.Popen:
         [BINARY, *flags, "-o", f"password_file={home.password_file}", server.url(),
          home.mountpoint], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
         env=home.environment(), process_group=0)
-    wait_until(lambda: server.connections, 20)
+    wait_until(lambda: server.connections)
     return process
 
 
@@ -450,7 +450,7 @@ def test_giving_up_on_a_start_in_the_background(script, home, give_up):
     give_up(process.pid)
     assert process.wait(10) != 0
     try:
-        wait_until(lambda: all(map(ended, daemons)), 10)
+        wait_until(lambda: all(map(ended, daemons)))
     finally:
         signal_all([pid for pid in daemons if not ended(pid)], signal.SIGKILL)
     process.stderr.close()

@@ -239,7 +239,7 @@ def test_what_comes_and_goes(account, mount):
         raw.must(f"UID STORE {uid} +FLAGS (\\Deleted)")
         raw.must("EXPUNGE")
     account.deliver(LADDER)
-    wait_until(lambda: uids("parts") == uids("text") == {"2"}, 5)
+    wait_until(lambda: uids("parts") == uids("text") == {"2"})
     assert not path.exists() and not path.is_symlink()
     assert text(mounted, 2) == IN_LADDER + "\nIs the ladder still free?\n"
 

@@ -32,7 +32,6 @@ FLAGS = {"F": "\\Flagged", "R": "\\Answered", "S": "\\Seen"}
 SHOWN = FLAGS | {"T": "\\Deleted"}  # for a moment, as long as another removes it
 CROWD = 60  # about so many messages
 CHECK_EVERY = 100  # rounds
-QUIET = 20  # seconds until all see the same
 TELLS_ID = re.compile(rb"^X-Id: ([0-9]+)\r$", re.M)
 TELLS_UID = re.compile(rb"UID ([0-9]+)")
 TELLS_FLAGS = re.compile(rb"FLAGS \(([^)]*)\)")
@@ -291,7 +290,7 @@ class World:
         truth = self.eye.look()
         for party in self.parties:
             try:
-                wait_until(lambda who=party: sees(who, truth), QUIET, 0.2)
+                wait_until(lambda who=party: sees(who, truth), pause=0.2)
             except TimeoutError:
                 assert party.look() == truth, f"{party.name} after round {len(self.story)}"
 
@@ -372,7 +371,7 @@ def test_changing_what_another_client_has_just_brought(account, mount, proxy, ki
     first.rename(with_flags(first, "F"))
     here.sync()
     account.deliver(letter(2))
-    wait_until(lambda: len(here.files("INBOX")) == 2, QUIET)
+    wait_until(lambda: len(here.files("INBOX")) == 2)
     new = here.files("INBOX")[1]
     acts = {"flag": lambda: new.rename(with_flags(new, "S")), "delete": new.unlink,
             "move": lambda: new.rename(here.dir("Archive") / new.name)}

@@ -21,7 +21,6 @@ from place import Place, touched, with_flags
 from processes import run, wait_until
 
 TIMEOUT = 3
-BACK = 60  # seconds until a connection is there again, and what waited for it was sent
 LETTER = messages.message()
 OTHER = messages.message(subject="Another")
 PAPER = messages.of_size(300_000)
@@ -114,7 +113,7 @@ def test_nobody_waits_for_the_refusal(place, cyrus):
     path = here.dir("INBOX") / "new.eml"
     lost = here.mount / ".mailfs/lost+found"
     assert write(path, REFUSED_BY_CYRUS) is None
-    wait_until(lambda: len(os.listdir(lost)) == 2, BACK)
+    wait_until(lambda: len(os.listdir(lost)) == 2)
     [data] = lost.glob("*new.eml")
     [reason] = lost.glob("*new.reason.txt")
     assert data.read_bytes() == REFUSED_BY_CYRUS
@@ -124,7 +123,7 @@ def test_nobody_waits_for_the_refusal(place, cyrus):
     data.unlink()
     assert os.listdir(lost) == []
     assert write(path, OTHER) is None
-    wait_until(lambda: contents(here) == [OTHER], BACK, 0.1)
+    wait_until(lambda: contents(here) == [OTHER], pause=0.1)
 
 
 class Narrow(Citizen):
@@ -224,7 +223,7 @@ def test_server_gone_while_it_takes_a_message(place, how, after):
         error = failure(file.close)
     here.proxy.resume()
     if error is None:
-        wait_until(lambda: PAPER in contents(here), BACK, 0.2)
+        wait_until(lambda: PAPER in contents(here), pause=0.2)
     assert_goes_on(here)
     here.sync()
     assert contents(here) == ([LETTER, PAPER] if error is None else [LETTER])
@@ -246,7 +245,7 @@ def change_offline(here: Place) -> None:
     """Makes one change of each kind."""
     marked, moved, copied, removed = here.files("INBOX")
     go_offline(here)
-    wait_until(lambda: "\nstate: offline" in status(here), BACK)
+    wait_until(lambda: "\nstate: offline" in status(here))
     marked.rename(with_flags(marked, "FS"))
     moved.rename(here.dir("Archive") / moved.name)
     here.mount.run("cp", copied, here.dir("Archive"), check=True)
@@ -272,13 +271,13 @@ def test_connection_lost_while_rights_are_asked_for(place):
     old = here.file("INBOX")
     here.proxy.stall()
     with subprocess.Popen(["mv", old, with_flags(old, "F")]) as rename:
-        wait_until(lambda: "\nwaiting calls: 1" in status(here), BACK)
+        wait_until(lambda: "\nwaiting calls: 1" in status(here))
         here.proxy.newcomers("refuse")
         here.proxy.cut()
         here.proxy.resume()
     assert rename.returncode == 0
     here.proxy.newcomers("serve")
-    wait_until(lambda: here.only().flags == {"\\Flagged"}, BACK, 0.2)
+    wait_until(lambda: here.only().flags == {"\\Flagged"}, pause=0.2)
 
 
 def test_changes_made_offline(place, given):
@@ -287,7 +286,7 @@ def test_changes_made_offline(place, given):
     assert len(here.files("INBOX")) == 2 and len(os.listdir(here.dir("Archive"))) == 3
     assert contents(here) == given
     here.proxy.newcomers("serve")
-    wait_until(lambda: len(here.seen("Archive")) == 3 and len(here.seen()) == 2, BACK, 0.2)
+    wait_until(lambda: len(here.seen("Archive")) == 3 and len(here.seen()) == 2, pause=0.2)
     here.sync("INBOX", "Archive")
     assert_changed(here, given)
     assert len(here.files("INBOX")) == 2 and len(here.files("Archive")) == 3
@@ -302,7 +301,7 @@ def test_changes_made_offline_outlive_the_mount(place, home, mount, given):
     here.proxy.newcomers("serve")
     here.mount = mount(here.account.url("imap+insecure", here.proxy.port), "delete=expunge",
                        home=shared)
-    wait_until(lambda: len(here.seen("Archive")) == 3 and len(here.seen()) == 2, BACK, 0.2)
+    wait_until(lambda: len(here.seen("Archive")) == 3 and len(here.seen()) == 2, pause=0.2)
     here.sync("INBOX", "Archive")
     assert_changed(here, given)
 
@@ -332,11 +331,11 @@ def test_offline_changes_of_what_another_client_has_removed(place, given):
         raw.must("UID STORE 1:* +FLAGS (\\Deleted)")
         raw.must("EXPUNGE")
     here.proxy.newcomers("serve")
-    wait_until(lambda: here.seen("Archive"), BACK, 0.2)
+    wait_until(lambda: here.seen("Archive"), pause=0.2)
     assert sync(here.dir("INBOX")) in (None, errno.ENOENT, errno.ESTALE)
     assert sync(here.dir("Archive")) in (None, errno.ENOENT, errno.ESTALE)
     assert contents(here) == [] and contents(here, "Archive") == [LETTER]
-    wait_until(lambda: here.files("INBOX") == [], BACK, 0.1)
+    wait_until(lambda: here.files("INBOX") == [], pause=0.1)
     assert here.file("Archive").read_bytes() == LETTER
 
 
@@ -353,10 +352,10 @@ def copy_in(source: Path, path: Path) -> None:
 def test_date_of_what_is_copied_in_offline(place, folder):
     here = place(LETTER)
     go_offline(here)
-    wait_until(lambda: "\nstate: offline" in status(here), BACK)
+    wait_until(lambda: "\nstate: offline" in status(here))
     copy_in(folder / "a.eml", here.dir("Archive") / "new.eml")
     here.proxy.newcomers("serve")
-    wait_until(lambda: contents(here, "Archive") == [OTHER], BACK, 0.2)
+    wait_until(lambda: contents(here, "Archive") == [OTHER], pause=0.2)
     assert here.only("Archive").date == DATE
     assert here.file("Archive").stat().st_mtime == DATE.timestamp()
 
@@ -365,14 +364,14 @@ def test_date_of_what_waits_to_be_sent(place, folder):
     """Another message is on its way meanwhile, and keeps its own."""
     here = place(LETTER, options=("async",))
     assert write(here.dir("Archive") / "before.eml", LETTER) is None
-    wait_until(lambda: contents(here, "Archive") == [LETTER], BACK, 0.1)
+    wait_until(lambda: contents(here, "Archive") == [LETTER], pause=0.1)
     here.proxy.stall(150_000, from_client=True)
     assert write(here.dir("Archive") / "large.eml", PAPER) is None
-    wait_until(lambda: touched(here.said()) == ["APPEND", "APPEND"], BACK)
+    wait_until(lambda: touched(here.said()) == ["APPEND", "APPEND"])
     copy_in(folder / "a.eml", here.dir("Archive") / "new.eml")
     os.utime(here.dir("Archive") / "large.eml", (DATE.timestamp(),) * 2)
     here.proxy.resume()
-    wait_until(lambda: contents(here, "Archive") == [LETTER, PAPER, OTHER], BACK, 0.1)
+    wait_until(lambda: contents(here, "Archive") == [LETTER, PAPER, OTHER], pause=0.1)
     dates = {one.content: one.date for one in here.seen("Archive")}
     assert dates[OTHER] == DATE
     assert dates[PAPER].year > DATE.year
