@@ -106,7 +106,8 @@ static void begin(PopBackend *backend)
     backend->tried_us = g_get_monotonic_time();
     backend->has_listed = FALSE;
     pop_drain_visit(backend);
-    backend->visit = pop_visit_new(&backend->options, backend->spool, &events, backend);
+    backend->visit =
+        pop_visit_new(&backend->options, backend->spool, backend->poison, &events, backend);
 }
 
 void pop_calls_start(PopBackend *backend)
@@ -199,12 +200,14 @@ static void fail(PopBackend *backend, const GError *error, guint delay_s)
     backend->is_refused = g_error_matches(error, MAIL_ERROR, MAIL_ERROR_AUTH) ||
                           g_error_matches(error, MAIL_ERROR, MAIL_ERROR_TLS);
     tell_failure(backend, error);
-    /* At once, what waits goes on waiting. */
-    if (backend->has_listed && g_error_matches(error, MAIL_ERROR, MAIL_ERROR_OFFLINE) &&
-        !rests_long(backend) && net_patience_allows_at_once(&backend->patience, backend->tried_us))
-        pop_backend_dispatch_later(backend);
-    else
+    if (!backend->has_listed || !g_error_matches(error, MAIL_ERROR, MAIL_ERROR_OFFLINE) ||
+        rests_long(backend) || !net_patience_allows_at_once(&backend->patience, backend->tried_us))
         go_offline(backend, error, next_wait_ms(backend, error, delay_s));
+    /* At once, what waits goes on waiting. */
+    else if (backend->options.retrieves_all)
+        begin_or_rest(backend);
+    else
+        pop_backend_dispatch_later(backend);
 }
 
 /* Nobody waits long for the server to let us in again. */
@@ -243,6 +246,7 @@ static void on_ended(PopVisit *visit, const GError *error, gpointer owner)
 {
     PopBackend *backend = owner;
     guint delay_s = MIN(pop_visit_login_delay(visit), DELAY_MAX_S);
+    gboolean has_list = pop_visit_has_list(visit);
 
     g_clear_handle_id(&backend->linger_source, g_source_remove);
     g_clear_pointer(&backend->visit, pop_visit_free);
@@ -252,7 +256,7 @@ static void on_ended(PopVisit *visit, const GError *error, gpointer owner)
     if (!error) {
         rest(backend, delay_s);
         pop_backend_dispatch_later(backend);
-    } else if (!backend->has_started && !is_busy(error)) {
+    } else if (!backend->has_started && !has_list && !is_busy(error)) {
         pop_calls_tell_start(backend, error);
     } else {
         fail(backend, error, delay_s);

@@ -139,10 +139,23 @@ static void tell_changes(PopBackend *backend, guint32 number, const GError *erro
         pop_drain_fail(backend, number, error);
 }
 
+/* It would not be otherwise the next time; NULL: it may be. */
+static GError *dup_poison_error(const PopBackend *backend, guint32 number, const GError *error)
+{
+    if (!error || !is_passing(error) || !pop_poison_has(backend->poison, POP_POISON_RETR, number))
+        return NULL;
+    return g_error_new(MAIL_ERROR, MAIL_ERROR_SERVER,
+                       "retrieve message %u: the connection ends each time (%s)", number,
+                       error->message);
+}
+
 void pop_retrieval_done(PopBackend *backend, guint32 number, guint32 stored, const GError *error)
 {
+    g_autoptr(GError) poison = dup_poison_error(backend, number, error);
     gpointer wants = NULL;
 
+    if (poison)
+        error = poison;
     if (!error)
         pop_lines_put(backend, stored);
     if (number)

@@ -77,6 +77,11 @@ static void leave(PopSession *session)
         really_free(session);
 }
 
+gboolean pop_session_is_closed(const PopSession *session)
+{
+    return session->is_closed;
+}
+
 static gboolean is_open(const PopSession *session)
 {
     return !session->is_freed && !session->is_closed;

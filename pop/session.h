@@ -58,6 +58,9 @@ void pop_session_send(PopSession *session, const char *command, PopShape shape,
 /* Sends QUIT when all before it are answered; nothing can be sent after it. */
 void pop_session_quit(PopSession *session, const PopAnswer *answer, gpointer data);
 
+/* TRUE in done() when the error is that of the connection. */
+gboolean pop_session_is_closed(const PopSession *session);
+
 /* Stops and resumes reading, for an owner that has too much in hand; what was received before is
  * still told.  No deadline runs meanwhile. */
 void pop_session_set_paused(PopSession *session, gboolean paused);

@@ -40,6 +40,7 @@ static void take_match(PopVisit *visit, guint index, const PopMatch *match)
     entry->kind = match->kind;
     entry->number = match->number;
     entry->state = is_stored ? POP_ENTRY_HERE : POP_ENTRY_THERE;
+    entry->is_refused = pop_poison_has(visit->poison, POP_POISON_RETR, match->number);
     if (match->number)
         g_hash_table_insert(visit->by_number, GUINT_TO_POINTER(match->number),
                             GUINT_TO_POINTER(index + 1));
@@ -61,6 +62,7 @@ static void on_matched(const PopMatch *matches, guint n, const GError *error, gp
     }
     for (guint i = 0; i < n; i++)
         take_match(visit, i, &matches[i]);
+    visit->has_list = TRUE;
     visit->n_unlooked = n;
     visit->phase = POP_VISIT_FETCHES;
     pop_visit_step_later(visit);
@@ -129,7 +131,7 @@ static void on_id(const char *line, gsize len, gboolean is_cut, gpointer data)
 {
     PopVisit *visit = data;
     PopVisitList *list = visit->list;
-    const char *id;
+    const char *id = NULL;
     Item *item = take_item(visit, "uidl", "a number and an id", ++list->n_ids, line, len, &id);
     gsize n_id = item ? strlen(id) : 0;
 

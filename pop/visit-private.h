@@ -42,6 +42,7 @@ typedef struct PopVisitList PopVisitList;
 struct PopVisit {
     const PopOptions *options;
     PopSpool *spool;
+    PopPoison *poison;
     const PopVisitEvents *events;
     gpointer owner;
     guint n_refs; /* the owner, and each callback of the spool that is due */
@@ -49,7 +50,8 @@ struct PopVisit {
     PopSession *session; /* NULL when it has ended */
     guint login_delay;
     PopVisitPhase phase;
-    gboolean is_ending, has_told_list;
+    gboolean is_ending, has_list, has_told_list;
+    gboolean has_lost;     /* its connection: what was due then is known */
     gboolean has_refusals; /* of messages: so nothing is deleted */
     GError *failure;
     guint step_source;
@@ -74,6 +76,7 @@ struct PopVisit {
     /* Messages: */
     GHashTable *asked; /* numbers that retrieved() is owed for */
     GQueue wanted;     /* the same, in order, as far as they were not looked at */
+    GQueue risky;      /* of these, the ones at which connections ended: the last of all */
     GArray *due;       /* guint: indices of what is retrieved in any case */
     guint n_due;       /* of these are done with */
     guint n_all;       /* entries are done with, when all are retrieved */
@@ -105,6 +108,8 @@ void pop_visit_fail_with(PopVisit *visit, MailError code, const char *format, ..
 void pop_visit_comes(PopVisit *visit);
 /* The spool has something of @number by what this visit was told. */
 void pop_visit_touch(PopVisit *visit, guint32 number);
+/* In done(), with an error: if it is that of the connection, this was due first of all. */
+void pop_visit_note_loss(PopVisit *visit, PopPoisonKind kind, guint32 number);
 /* How many commands may be in flight, of @max with PIPELINING. */
 guint pop_visit_window(const PopVisit *visit, guint max);
 PopEntry *pop_visit_entry(const PopVisit *visit, guint index);

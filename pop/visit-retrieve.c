@@ -117,6 +117,7 @@ static void refuse_another(PopFetch *fetch)
 
     /* So that the next visit asks for its header again. */
     pop_visit_touch(visit, fetch->number);
+    pop_poison_note(visit->poison, POP_POISON_RETR, fetch->number);
     pop_visit_fail_with(visit, MAIL_ERROR_PROTOCOL,
                         "retr %u: %s sends another message than it showed before",
                         entry_of(fetch)->nth, visit->options->account->host);
@@ -193,6 +194,7 @@ static void on_done(const GError *error, gpointer data)
 
     visit->n_coming -= entry_of(fetch)->size;
     if (error) {
+        pop_visit_note_loss(visit, POP_POISON_RETR, fetch->number);
         g_clear_pointer(&fetch->writer, pop_writer_free);
         fetch->error = g_error_copy(error);
         g_queue_push_tail(&visit->refused, fetch);
@@ -204,6 +206,7 @@ static void on_done(const GError *error, gpointer data)
         refuse_another(fetch);
         return;
     }
+    pop_poison_forget(visit->poison, POP_POISON_RETR, fetch->number);
     g_clear_pointer(&fetch->head, g_byte_array_unref);
     visit->n_storing++;
     pop_visit_hold(visit);
@@ -247,19 +250,22 @@ static void refuse(PopVisit *visit, guint32 number, const PopEntry *entry)
     tell(visit, number, 0, error);
 }
 
-/* Index + 1 of the first that is wanted and can come; tells of those that cannot. */
-static guint next_wanted(PopVisit *visit)
+/* Index + 1 of the first of @numbers that can come; tells of those that cannot. */
+static guint next_wanted(PopVisit *visit, GQueue *numbers)
 {
     guint32 number;
 
-    while ((number = GPOINTER_TO_UINT(g_queue_peek_head(&visit->wanted)))) {
+    while ((number = GPOINTER_TO_UINT(g_queue_peek_head(numbers)))) {
         guint place =
             GPOINTER_TO_UINT(g_hash_table_lookup(visit->by_number, GUINT_TO_POINTER(number)));
         const PopEntry *entry = place ? pop_visit_entry(visit, place - 1) : NULL;
+        gboolean is_asked = g_hash_table_contains(visit->asked, GUINT_TO_POINTER(number));
 
-        if (entry && can_come(entry))
+        if (is_asked && entry && can_come(entry))
             return place;
-        g_queue_pop_head(&visit->wanted);
+        g_queue_pop_head(numbers);
+        if (!is_asked)
+            continue;
         if (entry && entry->state == POP_ENTRY_HERE)
             tell(visit, number, entry->number, NULL);
         else if (!entry || entry->state == POP_ENTRY_THERE)
@@ -295,16 +301,24 @@ static guint next_of_all(PopVisit *visit)
     return 0;
 }
 
+static gboolean is_quiet(const PopVisit *visit)
+{
+    return visit->has_told_list && !visit->coming.length && !visit->refused.length &&
+           !visit->n_storing;
+}
+
 /* What is wanted, then what must be, then the rest, behind the headers: a listing need not wait for
- * it. */
+ * it.  At last what may end the connection. */
 static guint next(PopVisit *visit)
 {
-    guint place = next_wanted(visit);
+    guint place = next_wanted(visit, &visit->wanted);
 
     if (!place && !visit->n_unlooked)
         place = next_due(visit);
     if (!place && !visit->n_unlooked && visit->options->retrieves_all)
         place = next_of_all(visit);
+    if (!place && is_quiet(visit))
+        place = next_wanted(visit, &visit->risky);
     return place;
 }
 
@@ -375,7 +389,9 @@ void pop_visit_retrieve(PopVisit *visit, guint32 number)
 
     if (!g_hash_table_add(visit->asked, GUINT_TO_POINTER(number)))
         return;
-    g_queue_push_tail(&visit->wanted, GUINT_TO_POINTER(number));
+    g_queue_push_tail(pop_poison_has(visit->poison, POP_POISON_RETR, number) ? &visit->risky
+                                                                             : &visit->wanted,
+                      GUINT_TO_POINTER(number));
     pop_visit_step_later(visit);
 }
 

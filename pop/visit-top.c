@@ -57,13 +57,17 @@ static void on_done(const GError *error, gpointer data)
 {
     PopVisit *visit = data;
     guint index = GPOINTER_TO_UINT(g_queue_pop_head(&visit->tops)) - 1;
+    PopEntry *entry = pop_visit_entry(visit, index);
 
     visit->has_top |= !error;
     /* Where it is the connection that has ended, nothing comes of this. */
-    if (error)
+    if (error) {
+        pop_visit_note_loss(visit, POP_POISON_TOP, entry->number);
         g_array_append_val(visit->refused_tops, index);
-    else
-        store(visit, pop_visit_entry(visit, index));
+    } else {
+        pop_poison_forget(visit->poison, POP_POISON_TOP, entry->number);
+        store(visit, entry);
+    }
     g_byte_array_set_size(visit->header, 0);
     pop_visit_step_later(visit);
 }
@@ -97,14 +101,14 @@ static gboolean lacks_header(const PopVisit *visit, const PopEntry *entry)
 static void ask(PopVisit *visit, guint index)
 {
     static const PopAnswer answer = {.piece = on_piece, .done = on_done};
+    const PopEntry *entry = pop_visit_entry(visit, index);
 
-    if (visit->has_no_top) {
+    if (visit->has_no_top || pop_poison_has(visit->poison, POP_POISON_TOP, entry->number)) {
         pop_visit_require(visit, index, TRUE);
         return;
     }
     g_queue_push_tail(&visit->tops, GUINT_TO_POINTER(index + 1));
-    pop_visit_send(visit, "TOP", pop_visit_entry(visit, index)->nth, " 0", POP_SHAPE_STREAM,
-                   &answer);
+    pop_visit_send(visit, "TOP", entry->nth, " 0", POP_SHAPE_STREAM, &answer);
 }
 
 /* Many at once, when few are left: each command by itself would cost a packet. */

@@ -132,6 +132,15 @@ void pop_visit_touch(PopVisit *visit, guint32 number)
     g_array_append_val(visit->touched, number);
 }
 
+void pop_visit_note_loss(PopVisit *visit, PopPoisonKind kind, guint32 number)
+{
+    if (visit->has_lost || !pop_session_is_closed(visit->session))
+        return;
+    visit->has_lost = TRUE;
+    if (number != POP_NUMBER_OF_CONTENT)
+        pop_poison_note(visit->poison, kind, number);
+}
+
 /* --- commands --- */
 
 guint pop_visit_window(const PopVisit *visit, guint max)
@@ -174,6 +183,7 @@ gboolean pop_visit_drop(PopVisit *visit)
     g_byte_array_unref(visit->header);
     g_hash_table_unref(visit->asked);
     g_queue_clear(&visit->wanted);
+    g_queue_clear(&visit->risky);
     g_array_unref(visit->due);
     g_array_unref(visit->picked);
     g_clear_error(&visit->failure);
@@ -194,14 +204,15 @@ static void on_closed(PopSession *session, const GError *error, gpointer owner)
         drop_connection(owner);
 }
 
-PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, const PopVisitEvents *events,
-                        gpointer owner)
+PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, PopPoison *poison,
+                        const PopVisitEvents *events, gpointer owner)
 {
     static const PopSessionEvents session_events = {on_ready, on_closed};
     PopVisit *visit = g_new0(PopVisit, 1);
 
     visit->options = options;
     visit->spool = spool;
+    visit->poison = poison;
     visit->events = events;
     visit->owner = owner;
     visit->n_refs = 1;
@@ -230,6 +241,11 @@ void pop_visit_free(PopVisit *visit)
 gboolean pop_visit_is_open(const PopVisit *visit)
 {
     return !visit->failure && visit->phase < POP_VISIT_PICKS;
+}
+
+gboolean pop_visit_has_list(const PopVisit *visit)
+{
+    return visit->has_list;
 }
 
 void pop_visit_end(PopVisit *visit)

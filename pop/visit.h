@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "pop/poison.h"
 #include "pop/pop.h"
 #include "pop/spool.h"
 
@@ -35,9 +36,9 @@ typedef struct {
     void (*ended)(PopVisit *visit, const GError *error, gpointer owner);
 } PopVisitEvents;
 
-/* @options and @spool must outlive the visit.  No event comes from inside a call. */
-PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, const PopVisitEvents *events,
-                        gpointer owner);
+/* @options, @spool and @poison must outlive the visit.  No event comes from inside a call. */
+PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, PopPoison *poison,
+                        const PopVisitEvents *events, gpointer owner);
 /* Accepts NULL; drops the connection without QUIT if it is there still; nothing is told any more.
  * What was received whole is stored all the same. */
 void pop_visit_free(PopVisit *visit);
@@ -49,6 +50,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PopVisit, pop_visit_free)
 void pop_visit_retrieve(PopVisit *visit, guint32 number);
 /* FALSE when it will take nothing more: it deletes already, or has ended. */
 gboolean pop_visit_is_open(const PopVisit *visit);
+/* The spool knows what the server has; also in ended(). */
+gboolean pop_visit_has_list(const PopVisit *visit);
 /* So many were asked for and are not told yet. */
 guint pop_visit_n_pending(const PopVisit *visit);
 /* Ends when what was asked for is done, also since, and by option all the rest. */

@@ -481,6 +481,48 @@ def test_o7_a_message_that_cannot_be_had(besiege):
     assert_there_once(besiege(drop))
 
 
+# A message at which the server ends the connection, each time.
+
+def hangs_up_at(content: bytes, name: str) -> dict:
+    def do(drop, peer, argument):
+        (_, letter), = peer.box.left(argument.split()[0])
+        if letter.content == content:
+            peer.end()
+            return None
+        return getattr(Maildrop, name)(drop, peer, argument)
+    return {name: do}
+
+
+@pytest.mark.parametrize("name", ["do_retr", "do_top"])
+def test_one_message_does_not_stop_the_others(besiege, name):
+    """They are retrieved without being asked for, and deleted when they were read."""
+    drop = Stranger(**hangs_up_at(BIRCH, name))
+    here = besiege(drop, "prefetch=all", "keep=none")
+    wait_until(lambda: {APPLE, CEDAR} <= set(here.kept("INBOX")), pause=0.1)
+    here.cat("Apple", "Cedar")
+    wait_until(lambda: not here.look_for_mail() and not {APPLE, CEDAR} & set(drop.contents),
+               pause=0.2)
+    assert drop.contents == [BIRCH]
+    if name == "do_top":
+        assert here.cat("Birch") == BIRCH
+    else:
+        assert fails(here.find("Birch").read_bytes) == "EIO"
+        assert "the connection ends each time" in here.status()
+
+
+@pytest.mark.parametrize("name", ["do_retr", "do_top"])
+def test_what_ended_connections_is_asked_for_by_who_wants_it(besiege, name):
+    drop = Stranger(**hangs_up_at(BIRCH, name))
+    here = besiege(drop, "prefetch=all")
+    wait_until(lambda: {APPLE, CEDAR} <= set(here.kept("INBOX")), pause=0.1)
+    wait_until(lambda: "state: online\n" in here.status() or here.look_for_mail(), pause=0.2)
+    asked = drop.count("RETR")
+    here.look_for_mail()
+    assert drop.count("RETR") == asked
+    drop.restore(name)
+    assert_there_once(here)
+
+
 # O8: more than there can be.
 
 def without_end(drop, peer, argument):

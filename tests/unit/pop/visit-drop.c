@@ -135,12 +135,22 @@ static void quit(Line *line)
     say(line, line->drop->refuses_quit ? "-ERR some are left" : "+OK");
 }
 
+static void hang_up(Line *line)
+{
+    line->is_cut = TRUE;
+    shutdown(line->fd, SHUT_WR);
+}
+
 static void retrieve(Line *line, const DropMessage *message)
 {
+    DropMessage other = {.text = message->retr_text};
+
     while (line->n_retrs < line->drop->hold && take_more(line))
         continue;
     if (message->refuses_retr)
         say(line, "-ERR no such message");
+    else if (message->retr_text)
+        say_message(line, &other, FALSE);
     else
         say_message(line, message, FALSE);
 }
@@ -151,6 +161,8 @@ static void answer_message(Line *line, const char *text)
 
     if (!message) {
         say(line, "-ERR no such number");
+    } else if (*text == 'T' ? message->ends_top : *text == 'R' && message->ends_retr) {
+        hang_up(line);
     } else if (g_str_has_prefix(text, "RETR ")) {
         retrieve(line, message);
     } else if (line->drop->has_no_top || (*text == 'T' && message->refuses_top)) {
@@ -292,6 +304,7 @@ void caller_set_up(Caller *caller, gconstpointer data)
     caller->drop.log = g_string_new(NULL);
     caller->drop.capa = "USER\r\nTOP\r\nUIDL\r\nPIPELINING\r\n";
     caller->told = g_string_new(NULL);
+    caller->poison = pop_poison_new();
     caller->options = (PopOptions){
         .secret = net_secret_new(secret, strlen(secret), "test", NULL),
         .timeout_s = 60,
@@ -315,6 +328,7 @@ void caller_tear_down(Caller *caller, gconstpointer data)
 {
     forget(caller);
     fixture_tear_down(&caller->spool, NULL);
+    pop_poison_free(caller->poison);
     net_secret_unref(caller->options.secret);
     g_string_free(caller->drop.log, TRUE);
     g_string_free(caller->told, TRUE);
@@ -361,7 +375,8 @@ void caller_start(Caller *caller)
     caller->server = server_start(serve, &caller->drop);
     url = g_strdup_printf("pop3+insecure://alice@localhost:%u", server_port(caller->server));
     caller->options.account = mail_account_parse(url, NULL);
-    caller->visit = pop_visit_new(&caller->options, caller->spool.spool, &events, caller);
+    caller->visit =
+        pop_visit_new(&caller->options, caller->spool.spool, caller->poison, &events, caller);
 }
 
 void caller_settle(Caller *caller)

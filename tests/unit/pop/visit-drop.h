@@ -12,8 +12,10 @@
 typedef struct {
     const char *uidl, *text; /* @text as it stands in a maildrop; the server adds a last CRLF */
     guint64 told;            /* its size in LIST; 0: the true one */
+    const char *retr_text;   /* what RETR brings instead, or NULL */
     gboolean refuses_top, refuses_retr, refuses_dele;
-    gboolean is_marked, is_gone; /* for deletion, and at QUIT */
+    gboolean ends_top, ends_retr; /* the connection ends instead of an answer */
+    gboolean is_marked, is_gone;  /* for deletion, and at QUIT */
 } DropMessage;
 
 typedef struct {
@@ -35,6 +37,7 @@ typedef struct {
     Fixture spool;
     Drop drop;
     PopOptions options;
+    PopPoison *poison;
     Server *server;
     PopVisit *visit;
     gboolean wants_all; /* that are waiting, when it has listed */
