@@ -214,3 +214,13 @@ char *mime_token_dup(const char *text)
 
     return g_ascii_strdown(clean, -1);
 }
+
+gboolean mime_date_parse(const char *text, gint64 *ret_date)
+{
+    g_autoptr(GDateTime) date = g_mime_utils_header_decode_date(text);
+
+    if (!date)
+        return FALSE;
+    *ret_date = g_date_time_to_unix(date);
+    return *ret_date >= 0;
+}

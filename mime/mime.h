@@ -17,6 +17,10 @@ char *mime_header_decode(const char *bytes, gsize len);
 /* As it stands, but as valid UTF-8 with a blank for each octet of a control character; new. */
 char *mime_text_clean(const char *bytes, gsize len);
 
+/* The date of RFC 5322 3.3 and 4.3, or what looks like one, in seconds since 1970.  FALSE: there is
+ * none, or it is before that. */
+gboolean mime_date_parse(const char *text, gint64 *ret_date);
+
 /* A media type, an encoding or the like as trees have it: in lower case, without controls, cut to
  * 127 octets (RFC 6838 4.2); @text may be anything. */
 char *mime_token_dup(const char *text);

@@ -2,8 +2,9 @@
 /* pop/header.c - where a header ends, and the date in it. */
 #include "pop/header.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "mime/mime.h"
 
 #define VALUE_MAX 8192
 
@@ -73,57 +74,6 @@ guint pop_header_id(const char *bytes, gsize len)
     return id && *g_strstrip(id) ? MAX(g_str_hash(id), 1) : 0;
 }
 
-/* --- dates --- */
-
-/* "+0130" in seconds; names of zones are all but unknown (RFC 5322 4.3). */
-static int zone_of(const char *text)
-{
-    int hours, minutes, used = 0;
-    char sign;
-
-    if (sscanf(text, " %c%2d%2d%n", &sign, &hours, &minutes, &used) < 3 || !used)
-        return 0;
-    if ((sign != '+' && sign != '-') || hours < 0 || minutes < 0 || minutes > 59)
-        return 0;
-    return (hours * 60 + minutes) * (sign == '+' ? 60 : -60);
-}
-
-/* Of two or three digits (RFC 5322 4.3). */
-static int whole_year(int year)
-{
-    return year < 50 ? year + 2000 : year < 1000 ? year + 1900 : year;
-}
-
-static int month_of(const char *name)
-{
-    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-    g_autofree char *lower = g_ascii_strdown(name, -1);
-    const char *at = strlen(lower) == 3 ? strstr(names, lower) : NULL;
-
-    return at && (at - names) % 3 == 0 ? (int)(at - names) / 3 + 1 : 0;
-}
-
-gboolean pop_date_parse(const char *text, gint64 *ret_date)
-{
-    const char *digit = strpbrk(text, "0123456789");
-    int day, year, hour, minute, second = 0, used = 0;
-    char month[4];
-    g_autoptr(GDateTime) date = NULL;
-
-    if (!digit || sscanf(digit, "%2d%*[ \t\r\n-]%3[A-Za-z]%*[ \t\r\n-]%4d %2d:%2d%n", &day, month,
-                         &year, &hour, &minute, &used) < 5)
-        return FALSE;
-    digit += used;
-    if (sscanf(digit, ":%2d%n", &second, &used) == 1)
-        digit += used;
-    date = g_date_time_new_utc(whole_year(year), month_of(month), day, hour, minute,
-                               CLAMP(second, 0, 59));
-    if (!date)
-        return FALSE;
-    *ret_date = g_date_time_to_unix(date) - zone_of(digit);
-    return *ret_date >= 0;
-}
-
 gint64 pop_header_date(const char *header, gsize len, gint64 otherwise)
 {
     g_autofree char *received = dup_value(header, len, "Received");
@@ -131,7 +81,7 @@ gint64 pop_header_date(const char *header, gsize len, gint64 otherwise)
     const char *semicolon = received ? strrchr(received, ';') : NULL;
     gint64 date;
 
-    if (semicolon && pop_date_parse(semicolon + 1, &date))
+    if (semicolon && mime_date_parse(semicolon + 1, &date))
         return date;
-    return written && pop_date_parse(written, &date) ? date : otherwise;
+    return written && mime_date_parse(written, &date) ? date : otherwise;
 }

@@ -13,5 +13,3 @@ gsize pop_header_len(const char *bytes, gsize len);
 gint64 pop_header_date(const char *header, gsize len, gint64 otherwise);
 /* A hash of its Message-ID; 0: it has none, or is not whole within the first POP_ID_LOOK octets. */
 guint pop_header_id(const char *bytes, gsize len);
-/* The date of RFC 5322 3.3, and the forms of 4.3, behind anything that has no digit. */
-gboolean pop_date_parse(const char *text, gint64 *ret_date);
