@@ -3,6 +3,7 @@
 
 import os
 import pwd
+import signal
 import tempfile
 from collections import Counter
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs us may have ignored it
     config.addinivalue_line("markers", "full: takes minutes; run by --full only")
 
 
