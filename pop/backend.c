@@ -124,7 +124,7 @@ PopBackend *pop_backend_new(Cache *cache, const PopOptions *options)
 
     backend->cache = cache;
     backend->options = *options;
-    backend->poison = pop_poison_new();
+    backend->suspects = pop_suspects_new();
     pop_answers_init(backend);
     pop_retrieval_init(backend);
     pop_drain_init(backend);
@@ -154,6 +154,6 @@ void pop_backend_free(PopBackend *backend)
     g_clear_pointer(&backend->spool, pop_spool_close);
     pop_answers_clear(backend);
     pop_retrieval_clear(backend);
-    pop_poison_free(backend->poison);
+    pop_suspects_free(backend->suspects);
     g_free(backend);
 }

@@ -16,7 +16,7 @@ struct PopBackend {
     PopOptions options;
     PopSpool *spool; /* NULL when it could not be opened */
     PopFiles *files;
-    PopPoison *poison;
+    PopSuspects *suspects;
     guint32 inbox, read; /* the mailboxes */
     guint dispatch_source, clean_source;
 

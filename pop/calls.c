@@ -107,7 +107,7 @@ static void begin(PopBackend *backend)
     backend->has_listed = FALSE;
     pop_drain_visit(backend);
     backend->visit =
-        pop_visit_new(&backend->options, backend->spool, backend->poison, &events, backend);
+        pop_visit_new(&backend->options, backend->spool, backend->suspects, &events, backend);
 }
 
 void pop_calls_start(PopBackend *backend)

@@ -140,9 +140,10 @@ static void tell_changes(PopBackend *backend, guint32 number, const GError *erro
 }
 
 /* It would not be otherwise the next time; NULL: it may be. */
-static GError *dup_poison_error(const PopBackend *backend, guint32 number, const GError *error)
+static GError *dup_suspect_error(const PopBackend *backend, guint32 number, const GError *error)
 {
-    if (!error || !is_passing(error) || !pop_poison_has(backend->poison, POP_POISON_RETR, number))
+    if (!error || !is_passing(error) ||
+        !pop_suspects_has(backend->suspects, POP_SUSPECT_RETR, number))
         return NULL;
     return g_error_new(MAIL_ERROR, MAIL_ERROR_SERVER,
                        "retrieve message %u: the connection ends each time (%s)", number,
@@ -151,11 +152,11 @@ static GError *dup_poison_error(const PopBackend *backend, guint32 number, const
 
 void pop_retrieval_done(PopBackend *backend, guint32 number, guint32 stored, const GError *error)
 {
-    g_autoptr(GError) poison = dup_poison_error(backend, number, error);
+    g_autoptr(GError) suspicion = dup_suspect_error(backend, number, error);
     gpointer wants = NULL;
 
-    if (poison)
-        error = poison;
+    if (suspicion)
+        error = suspicion;
     if (!error)
         pop_lines_put(backend, stored);
     if (number)

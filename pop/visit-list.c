@@ -40,7 +40,7 @@ static void take_match(PopVisit *visit, guint index, const PopMatch *match)
     entry->kind = match->kind;
     entry->number = match->number;
     entry->state = is_stored ? POP_ENTRY_HERE : POP_ENTRY_THERE;
-    entry->is_refused = pop_poison_has(visit->poison, POP_POISON_RETR, match->number);
+    entry->is_refused = pop_suspects_has(visit->suspects, POP_SUSPECT_RETR, match->number);
     if (match->number)
         g_hash_table_insert(visit->by_number, GUINT_TO_POINTER(match->number),
                             GUINT_TO_POINTER(index + 1));

@@ -42,7 +42,7 @@ typedef struct PopVisitList PopVisitList;
 struct PopVisit {
     const PopOptions *options;
     PopSpool *spool;
-    PopPoison *poison;
+    PopSuspects *suspects;
     const PopVisitEvents *events;
     gpointer owner;
     guint n_refs; /* the owner, and each callback of the spool that is due */
@@ -109,7 +109,7 @@ void pop_visit_comes(PopVisit *visit);
 /* The spool has something of @number by what this visit was told. */
 void pop_visit_touch(PopVisit *visit, guint32 number);
 /* In done(), with an error: if it is that of the connection, this was due first of all. */
-void pop_visit_note_loss(PopVisit *visit, PopPoisonKind kind, guint32 number);
+void pop_visit_note_loss(PopVisit *visit, PopSuspectKind kind, guint32 number);
 /* How many commands may be in flight, of @max with PIPELINING. */
 guint pop_visit_window(const PopVisit *visit, guint max);
 PopEntry *pop_visit_entry(const PopVisit *visit, guint index);

@@ -117,7 +117,7 @@ static void refuse_another(PopFetch *fetch)
 
     /* So that the next visit asks for its header again. */
     pop_visit_touch(visit, fetch->number);
-    pop_poison_note(visit->poison, POP_POISON_RETR, fetch->number);
+    pop_suspects_note(visit->suspects, POP_SUSPECT_RETR, fetch->number);
     pop_visit_fail_with(visit, MAIL_ERROR_PROTOCOL,
                         "retr %u: %s sends another message than it showed before",
                         entry_of(fetch)->nth, visit->options->account->host);
@@ -194,7 +194,7 @@ static void on_done(const GError *error, gpointer data)
 
     visit->n_coming -= entry_of(fetch)->size;
     if (error) {
-        pop_visit_note_loss(visit, POP_POISON_RETR, fetch->number);
+        pop_visit_note_loss(visit, POP_SUSPECT_RETR, fetch->number);
         g_clear_pointer(&fetch->writer, pop_writer_free);
         fetch->error = g_error_copy(error);
         g_queue_push_tail(&visit->refused, fetch);
@@ -206,7 +206,7 @@ static void on_done(const GError *error, gpointer data)
         refuse_another(fetch);
         return;
     }
-    pop_poison_forget(visit->poison, POP_POISON_RETR, fetch->number);
+    pop_suspects_forget(visit->suspects, POP_SUSPECT_RETR, fetch->number);
     g_clear_pointer(&fetch->head, g_byte_array_unref);
     visit->n_storing++;
     pop_visit_hold(visit);
@@ -389,8 +389,8 @@ void pop_visit_retrieve(PopVisit *visit, guint32 number)
 
     if (!g_hash_table_add(visit->asked, GUINT_TO_POINTER(number)))
         return;
-    g_queue_push_tail(pop_poison_has(visit->poison, POP_POISON_RETR, number) ? &visit->risky
-                                                                             : &visit->wanted,
+    g_queue_push_tail(pop_suspects_has(visit->suspects, POP_SUSPECT_RETR, number) ? &visit->risky
+                                                                                  : &visit->wanted,
                       GUINT_TO_POINTER(number));
     pop_visit_step_later(visit);
 }

@@ -62,10 +62,10 @@ static void on_done(const GError *error, gpointer data)
     visit->has_top |= !error;
     /* Where it is the connection that has ended, nothing comes of this. */
     if (error) {
-        pop_visit_note_loss(visit, POP_POISON_TOP, entry->number);
+        pop_visit_note_loss(visit, POP_SUSPECT_TOP, entry->number);
         g_array_append_val(visit->refused_tops, index);
     } else {
-        pop_poison_forget(visit->poison, POP_POISON_TOP, entry->number);
+        pop_suspects_forget(visit->suspects, POP_SUSPECT_TOP, entry->number);
         store(visit, entry);
     }
     g_byte_array_set_size(visit->header, 0);
@@ -103,7 +103,7 @@ static void ask(PopVisit *visit, guint index)
     static const PopAnswer answer = {.piece = on_piece, .done = on_done};
     const PopEntry *entry = pop_visit_entry(visit, index);
 
-    if (visit->has_no_top || pop_poison_has(visit->poison, POP_POISON_TOP, entry->number)) {
+    if (visit->has_no_top || pop_suspects_has(visit->suspects, POP_SUSPECT_TOP, entry->number)) {
         pop_visit_require(visit, index, TRUE);
         return;
     }

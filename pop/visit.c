@@ -132,13 +132,13 @@ void pop_visit_touch(PopVisit *visit, guint32 number)
     g_array_append_val(visit->touched, number);
 }
 
-void pop_visit_note_loss(PopVisit *visit, PopPoisonKind kind, guint32 number)
+void pop_visit_note_loss(PopVisit *visit, PopSuspectKind kind, guint32 number)
 {
     if (visit->has_lost || !pop_session_is_closed(visit->session))
         return;
     visit->has_lost = TRUE;
     if (number != POP_NUMBER_OF_CONTENT)
-        pop_poison_note(visit->poison, kind, number);
+        pop_suspects_note(visit->suspects, kind, number);
 }
 
 /* --- commands --- */
@@ -204,7 +204,7 @@ static void on_closed(PopSession *session, const GError *error, gpointer owner)
         drop_connection(owner);
 }
 
-PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, PopPoison *poison,
+PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, PopSuspects *suspects,
                         const PopVisitEvents *events, gpointer owner)
 {
     static const PopSessionEvents session_events = {on_ready, on_closed};
@@ -212,7 +212,7 @@ PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, PopPoison *p
 
     visit->options = options;
     visit->spool = spool;
-    visit->poison = poison;
+    visit->suspects = suspects;
     visit->events = events;
     visit->owner = owner;
     visit->n_refs = 1;

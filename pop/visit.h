@@ -11,9 +11,9 @@
  */
 #pragma once
 
-#include "pop/poison.h"
 #include "pop/pop.h"
 #include "pop/spool.h"
+#include "pop/suspects.h"
 
 typedef struct PopVisit PopVisit;
 
@@ -36,8 +36,8 @@ typedef struct {
     void (*ended)(PopVisit *visit, const GError *error, gpointer owner);
 } PopVisitEvents;
 
-/* @options, @spool and @poison must outlive the visit.  No event comes from inside a call. */
-PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, PopPoison *poison,
+/* @options, @spool and @suspects must outlive the visit.  No event comes from inside a call. */
+PopVisit *pop_visit_new(const PopOptions *options, PopSpool *spool, PopSuspects *suspects,
                         const PopVisitEvents *events, gpointer owner);
 /* Accepts NULL; drops the connection without QUIT if it is there still; nothing is told any more.
  * What was received whole is stored all the same. */

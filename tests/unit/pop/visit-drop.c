@@ -304,7 +304,7 @@ void caller_set_up(Caller *caller, gconstpointer data)
     caller->drop.log = g_string_new(NULL);
     caller->drop.capa = "USER\r\nTOP\r\nUIDL\r\nPIPELINING\r\n";
     caller->told = g_string_new(NULL);
-    caller->poison = pop_poison_new();
+    caller->suspects = pop_suspects_new();
     caller->options = (PopOptions){
         .secret = net_secret_new(secret, strlen(secret), "test", NULL),
         .timeout_s = 60,
@@ -328,7 +328,7 @@ void caller_tear_down(Caller *caller, gconstpointer data)
 {
     forget(caller);
     fixture_tear_down(&caller->spool, NULL);
-    pop_poison_free(caller->poison);
+    pop_suspects_free(caller->suspects);
     net_secret_unref(caller->options.secret);
     g_string_free(caller->drop.log, TRUE);
     g_string_free(caller->told, TRUE);
@@ -376,7 +376,7 @@ void caller_start(Caller *caller)
     url = g_strdup_printf("pop3+insecure://alice@localhost:%u", server_port(caller->server));
     caller->options.account = mail_account_parse(url, NULL);
     caller->visit =
-        pop_visit_new(&caller->options, caller->spool.spool, caller->poison, &events, caller);
+        pop_visit_new(&caller->options, caller->spool.spool, caller->suspects, &events, caller);
 }
 
 void caller_settle(Caller *caller)

@@ -37,7 +37,7 @@ typedef struct {
     Fixture spool;
     Drop drop;
     PopOptions options;
-    PopPoison *poison;
+    PopSuspects *suspects;
     Server *server;
     PopVisit *visit;
     gboolean wants_all; /* that are waiting, when it has listed */

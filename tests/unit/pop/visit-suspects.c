@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/pop/visit-poison.c - visits of a server that hangs up at a message, each time. */
+/* tests/unit/pop/visit-suspects.c - visits of a server that hangs up at a message, each time. */
 #include "visit-drop.h"
 
 static void fail_visits(Caller *caller, guint n)
@@ -95,11 +95,11 @@ static void test_another_message(Caller *caller, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    CALLER_TEST("/pop/visit/poison/retr", test_retr);
-    CALLER_TEST("/pop/visit/poison/wanted", test_wanted);
-    CALLER_TEST("/pop/visit/poison/wanted-in-vain", test_wanted_in_vain);
-    CALLER_TEST("/pop/visit/poison/top", test_top);
-    CALLER_TEST("/pop/visit/poison/top-and-retr", test_top_and_retr);
-    CALLER_TEST("/pop/visit/poison/another-message", test_another_message);
+    CALLER_TEST("/pop/visit/suspects/retr", test_retr);
+    CALLER_TEST("/pop/visit/suspects/wanted", test_wanted);
+    CALLER_TEST("/pop/visit/suspects/wanted-in-vain", test_wanted_in_vain);
+    CALLER_TEST("/pop/visit/suspects/top", test_top);
+    CALLER_TEST("/pop/visit/suspects/top-and-retr", test_top_and_retr);
+    CALLER_TEST("/pop/visit/suspects/another-message", test_another_message);
     return g_test_run();
 }
