@@ -2,8 +2,9 @@
 /* pop/suspects.h - messages at which connections end.
  *
  * The one whose answer was due when a connection was lost may be what the server, or something on
- * the way, stumbles over.  After the second time it is asked for only when somebody wants it, and
- * when nothing else is under way, so that it does not stop the others.  Thread: engine.
+ * the way, stumbles over.  For an hour after the second time it is asked for only when somebody
+ * wants it, and when nothing else is under way, so that it does not stop the others.  Thread:
+ * engine.
  */
 #pragma once
 
