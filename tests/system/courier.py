@@ -10,7 +10,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from mailserver import Account, Server, Users
+from mailserver import WITHOUT_MOUNTS, Account, Server, Users
 from messages import Message
 from processes import descendants, ended, run, signal_all, wait_until
 from rawimap import RawImap, Reply, imap_date, quote
@@ -24,7 +24,7 @@ authdaemonvar=/run/courier/authdaemon
 INSIDE = """\
 set -e
 packages=$1 folder=$2 port=$3 tls_port=$4 pop_port=$5 pop_tls_port=$6
-umount --all --lazy --types fuse.mailfs # which could not end elsewhere while they are here
+""" + WITHOUT_MOUNTS + """
 mount -t overlay -o "ro,lowerdir=$packages/usr:/usr" overlay /usr
 mount -t overlay -o "ro,lowerdir=$packages/etc:/etc" overlay /etc
 mount --bind "$folder/courier" /etc/courier

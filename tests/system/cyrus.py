@@ -4,7 +4,7 @@
 import os
 from pathlib import Path
 
-from mailserver import Account, Server, Users
+from mailserver import WITHOUT_MOUNTS, Account, Server, Users
 from processes import run
 from rawimap import quote
 
@@ -53,7 +53,7 @@ EVENTS {{
 """
 
 # The checkout may lie where only root can go, and Cyrus does not run as root.
-MOUNT_AND_RUN = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+MOUNT_AND_RUN = WITHOUT_MOUNTS + ' && mount --bind "$1" "$2" && shift 2 && exec "$@"'
 
 
 class Cyrus(Server):

@@ -31,6 +31,9 @@ APPEND_AT_ONCE = 100
 PORTS = {"imaps": "tls_port", "pop3s": "pop_tls_port", "pop3": "pop_port",
          "pop3+insecure": "pop_port"}  # by scheme; else "port"
 
+# In a mount namespace of a server's own: a mount could not end elsewhere while it is there too.
+WITHOUT_MOUNTS = "umount --all --lazy --types fuse.mailfs"
+
 CONFIG = """\
 base_dir = {folder}/run
 state_dir = {folder}/state

@@ -20,7 +20,7 @@ ORDINARY_USER = "mailfstest"
 
 ALARMING = ("ERROR: AddressSanitizer", "LeakSanitizer", "runtime error:", "CRITICAL", "assertion")
 START_TIMEOUT = 30
-EXIT_TIMEOUT = 10
+EXIT_TIMEOUT = 30
 
 
 class MountFailed(Exception):

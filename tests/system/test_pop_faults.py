@@ -23,7 +23,7 @@ import messages
 from messages import Message
 from mount import BINARY, RELEASE, Home, MountFailed, is_mounted
 from pop_place import PLACES, PopPlace, kept, subjects
-from processes import run, wait_until
+from processes import PATIENCE, run, wait_until
 from proxy import Proxy
 from test_crashes import N_POINTS, POINTS, SEED, Bounded, Doomed
 from test_write_faults import Disk
@@ -91,6 +91,7 @@ class Play:
         Tells whether it came to its end.
         """
         is_done = False
+        self.patience = 10  # for what may never come
         try:
             self.mount(**how)
         except MountFailed:
@@ -103,6 +104,7 @@ class Play:
 
     def undisturbed(self, **how) -> None:
         """To the end; each message is there once, before and after it."""
+        self.patience = PATIENCE
         self.mount(**how)
         self._assert_each_is_there_once()
         for step in self._steps():
@@ -145,7 +147,7 @@ class Play:
 
     def _await_moves(self) -> None:
         wait_until(lambda: len(os.listdir(self.here / "Read")) == len(READ) and
-                   "changes not sent: 0\n" in self.here.status())
+                   "changes not sent: 0\n" in self.here.status(), self.patience)
 
     def _try_all(self) -> bool:
         failures = []
@@ -155,7 +157,8 @@ class Play:
             except (OSError, TimeoutError) as failure:
                 failures.append(failure)
         try:
-            wait_until(lambda: self._is_in_trouble() or self._at_server() == STAY, pause=0.1)
+            wait_until(lambda: self._is_in_trouble() or self._at_server() == STAY, self.patience,
+                       pause=0.1)
         except TimeoutError as failure:
             failures.append(failure)
         return not failures and not self._is_in_trouble()
