@@ -576,6 +576,8 @@ void cache_change_done(Cache *cache, guint32 id, guint32 new_uid);
 void cache_change_refused(Cache *cache, guint32 id, const GError *error);
 /* The data of an APPEND, mapped; new.  LOCAL. */
 GBytes *cache_change_data(Cache *cache, guint32 id, GError **error);
+/* Whether somebody waits for one of them: then no more are gathered first. */
+gboolean cache_changes_are_awaited(Cache *cache);
 /* Something is done about changes: who waits for them does not wait in vain. */
 void cache_changes_renew(Cache *cache);
 

@@ -308,6 +308,17 @@ void cache_change_put_back(Cache *cache, guint32 id)
     wants_tell_backend(cache);
 }
 
+gboolean cache_changes_are_awaited(Cache *cache)
+{
+    for (GList *link = cache_wants(cache)->head; link; link = link->next) {
+        const CacheWant *want = link->data;
+
+        if (want->kind == CACHE_WANT_SETTLED && want->n_waiting)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 void cache_changes_renew(Cache *cache)
 {
     gint64 now = g_get_monotonic_time();

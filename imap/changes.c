@@ -361,17 +361,6 @@ static gboolean on_gathered(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static gboolean is_waited_for(Cache *cache)
-{
-    for (GList *link = cache_wants(cache)->head; link; link = link->next) {
-        const CacheWant *want = link->data;
-
-        if (want->kind == CACHE_WANT_SETTLED && want->n_waiting)
-            return TRUE;
-    }
-    return FALSE;
-}
-
 /* Whether there are none but new ones, more of which may come. */
 static gboolean is_gathering(struct ImapChanges *changes)
 {
@@ -385,7 +374,7 @@ static gboolean is_gathering(struct ImapChanges *changes)
         if (!g_hash_table_contains(changes->held,
                                    GUINT_TO_POINTER(((const CacheChange *)link->data)->id)))
             oldest = link->data;
-    if (!oldest || oldest->id <= changes->newest || is_waited_for(cache))
+    if (!oldest || oldest->id <= changes->newest || cache_changes_are_awaited(cache))
         return FALSE;
     if (!changes->since_us)
         changes->since_us = now;

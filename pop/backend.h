@@ -63,6 +63,8 @@ struct PopBackend {
                             but none is begun for them */
     struct PopBatch *batch; /* that is not begun yet */
     guint n_draining;       /* changes of it, or of the one that is at work */
+    gint64 drained_us;      /* when one was begun last */
+    guint gather_source;
 };
 
 /* --- backend.c --- */

@@ -6,6 +6,8 @@
  */
 #include "pop/backend.h"
 
+#define GATHER_MS 100
+
 typedef struct {
     PopBackend *backend;
     guint32 change, number;
@@ -187,6 +189,7 @@ static void begin(PopBackend *backend, GArray *ids)
     backend->batch->backend = backend;
     backend->batch->ids = ids;
     backend->n_draining = ids->len;
+    backend->drained_us = g_get_monotonic_time();
     for (guint i = 0; i < ids->len; i++)
         cache_change_take(backend->cache, g_array_index(ids, guint32, i));
     cache_changes_note_sent(backend->cache, ids, pop_spool_validity(backend->spool), 0, on_noted,
@@ -201,6 +204,30 @@ static void run(PopBackend *backend)
     ids = choose(backend);
     if (ids->len)
         begin(backend, g_steal_pointer(&ids));
+}
+
+/* --- gathering: the disk is asked for many at a time --- */
+
+static gboolean on_gathered(gpointer data)
+{
+    PopBackend *backend = data;
+
+    backend->gather_source = 0;
+    pop_backend_dispatch_later(backend);
+    return G_SOURCE_REMOVE;
+}
+
+/* Whether the last were begun just now, so that more may come, and nobody waits for those that are
+ * there. */
+static gboolean is_gathering(PopBackend *backend)
+{
+    gint64 left_us = backend->drained_us + (gint64)GATHER_MS * 1000 - g_get_monotonic_time();
+
+    if (left_us <= 0 || cache_changes_are_awaited(backend->cache))
+        return FALSE;
+    if (!backend->gather_source)
+        backend->gather_source = g_timeout_add((guint)(left_us / 1000) + 1, on_gathered, backend);
+    return TRUE;
 }
 
 /* --- retrieving what they are of --- */
@@ -266,7 +293,7 @@ void pop_drain_run(PopBackend *backend)
 {
     if (backend->options.is_read_only)
         return;
-    if (!backend->n_draining)
+    if (!backend->n_draining && !is_gathering(backend))
         run(backend);
     ask(backend);
 }
@@ -284,6 +311,7 @@ void pop_drain_init(PopBackend *backend)
 
 void pop_drain_clear(PopBackend *backend)
 {
+    g_clear_handle_id(&backend->gather_source, g_source_remove);
     if (backend->batch)
         backend->batch->backend = NULL;
     g_array_unref(backend->due);

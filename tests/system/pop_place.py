@@ -109,7 +109,8 @@ class PopPlace:
         self.mount.run("touch", "INBOX")
 
     def kept(self, place: str) -> list[bytes]:
-        """What the spool has there, in the order of the numbers."""
+        """What the spool has there, in the order of the numbers, when all changes were made."""
+        wait_until(lambda: "changes not sent: 0\n" in self.status())
         return kept(self.spool, place)
 
     def status(self) -> str:

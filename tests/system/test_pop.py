@@ -234,6 +234,7 @@ def test_flags_are_kept_here(place, home):
     here.cat("Birch")
     for path, letters in ((here.find("Apple"), "F"), (here.find("Birch", "Read"), "RS")):
         path.rename(with_flags(path, letters))
+    wait_until(lambda: "changes not sent: 0\n" in here.status())
     here.mount.finish()
     here = place(home=shared)
     assert here.find("Apple").name.endswith(",F.eml")
