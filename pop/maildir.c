@@ -364,20 +364,19 @@ gboolean pop_maildir_has_file(const PopMaildir *maildir, const PopFile *file, gu
 
 static gboolean prove(int fd, PopProof *ret_proof)
 {
-    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autoptr(PopHash) hash = pop_hash_new();
     g_autofree guint8 *buffer = g_malloc(READ_SIZE);
     PopProof proof = {0};
-    gsize len = POP_HASH_LEN;
     struct stat st;
     ssize_t n;
 
     while ((n = read(fd, buffer, READ_SIZE)) > 0) {
-        g_checksum_update(checksum, buffer, n);
+        pop_hash_add(hash, buffer, (gsize)n);
         proof.size += (guint64)n;
     }
     if (n < 0 || fstat(fd, &st) < 0 || fsync(fd) < 0)
         return FALSE;
-    g_checksum_get_digest(checksum, proof.hash, &len);
+    pop_hash_end(hash, proof.hash);
     proof.modified = st.st_mtim.tv_sec;
     *ret_proof = proof;
     return TRUE;

@@ -3,8 +3,7 @@
 #pragma once
 
 #include "mail/mail.h"
-
-#define POP_HASH_LEN 32 /* octets of a SHA-256 */
+#include "pop/hash.h"
 
 typedef enum {
     POP_PLACE_WAITING, /* not retrieved yet: it is at the server only */

@@ -15,7 +15,7 @@ struct PopWriter {
     char *stem; /* of its file */
     int fd;     /* -1: nothing is written yet */
     GByteArray *buffer;
-    GChecksum *checksum;
+    PopHash *hash;
     guint64 size;
     GError *error;
 };
@@ -40,7 +40,7 @@ PopWriter *pop_spool_receive(PopSpool *spool, guint32 number)
     writer->stem = pop_maildir_stem(pop_spool_validity(spool), date);
     writer->fd = -1;
     writer->buffer = g_byte_array_new();
-    writer->checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    writer->hash = pop_hash_new();
     return writer;
 }
 
@@ -84,7 +84,7 @@ gboolean pop_writer_append(PopWriter *writer, const void *bytes, gsize len, GErr
         g_propagate_error(error, g_error_copy(writer->error));
         return FALSE;
     }
-    g_checksum_update(writer->checksum, bytes, (gssize)len);
+    pop_hash_add(writer->hash, bytes, len);
     writer->size += len;
     return TRUE;
 }
@@ -105,7 +105,7 @@ void pop_writer_free(PopWriter *writer)
     drop_file(writer);
     g_free(writer->stem);
     g_byte_array_unref(writer->buffer);
-    g_checksum_free(writer->checksum);
+    pop_hash_free(writer->hash);
     g_clear_error(&writer->error);
     g_free(writer);
 }
@@ -316,10 +316,9 @@ const guint8 *receive_op_hash(const Op *op)
 void pop_writer_finish(PopWriter *writer, PopDone done, gpointer data)
 {
     ReceiveOp *self = (ReceiveOp *)op_new(sizeof *self, &receive_op, writer->number, done, data);
-    gsize len = POP_HASH_LEN;
 
     self->writer = writer;
-    g_checksum_get_digest(writer->checksum, self->hash, &len);
+    pop_hash_end(writer->hash, self->hash);
     writer->spool->backlog += writer->size;
     spool_push(writer->spool, &self->op);
 }
