@@ -27,7 +27,7 @@ struct ImapCommand {
     ImapLiteralMode mode;
     GArray *pieces; /* Piece */
     GString *log;
-    gboolean is_finished;
+    gboolean is_finished, is_idle;
 };
 
 static void wipe(char *bytes, gsize size)
@@ -100,6 +100,22 @@ ImapCommand *imap_command_new(const char *name, ImapLiteralMode mode)
     begin_piece(self, NULL, FALSE);
     append_text(self, name);
     return self;
+}
+
+ImapCommand *imap_command_new_idle(void)
+{
+    ImapCommand *self = imap_command_new("IDLE", IMAP_LITERAL_SYNC);
+
+    self->is_idle = TRUE;
+    append_text(self, "\r\n");
+    begin_piece(self, NULL, TRUE);
+    append_text(self, "DONE");
+    return self;
+}
+
+gboolean imap_command_is_idle(const ImapCommand *self)
+{
+    return self->is_idle;
 }
 
 void imap_command_free(ImapCommand *self)

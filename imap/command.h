@@ -19,10 +19,13 @@ typedef struct ImapCommand ImapCommand;
 
 /* "A1 EXAMINE" is imap_command_new("EXAMINE", ...); the tag comes with imap_command_finish(). */
 ImapCommand *imap_command_new(const char *name, ImapLiteralMode mode);
+/* IDLE (RFC 2177): a "+" says that it has begun, and the piece behind that, DONE, ends it. */
+ImapCommand *imap_command_new_idle(void);
 void imap_command_free(ImapCommand *command);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapCommand, imap_command_free)
 
 const char *imap_command_name(const ImapCommand *command);
+gboolean imap_command_is_idle(const ImapCommand *command);
 /* Whether it changes messages: servers may be at that for minutes before they say a word. */
 gboolean imap_command_may_take_long(const ImapCommand *command);
 

@@ -6,12 +6,14 @@
 /* For an answer that trickles, and for what servers do in silence for minutes (scan a message, copy
  * thousands): when that is given up and begun again, it is done twice. */
 #define ANSWER_MIN_US ((gint64)600 * G_USEC_PER_SEC)
+/* Before servers (29 minutes, RFC 2177) and what is on the way take it for dead. */
+#define IDLE_MAX_US ((gint64)540 * G_USEC_PER_SEC)
 
 /* What the session waits for from the server: anything after the connect, until it is ready; then
  * the answers to commands. */
 static gboolean is_waiting(const ImapSession *session)
 {
-    return !session->is_freed && !session->is_closed && session->heard_us &&
+    return !session->is_freed && !session->is_closed && session->heard_us && !session->is_idling &&
            (!session->is_ready || session->in_flight.length);
 }
 
@@ -71,6 +73,8 @@ void imap_session_check_deadlines(ImapSession *session)
 {
     if (session->is_uploading)
         watch_upload(session);
+    if (session->is_idling && g_get_monotonic_time() - session->idle_us > IDLE_MAX_US)
+        imap_session_end_idle(session);
     if (is_waiting(session))
         check(session);
 }

@@ -124,8 +124,10 @@ void imap_dispatch_lister(ImapWorker *worker, const GPtrArray *bodies)
         imap_measure_send(worker, worker->box, TRUE);
     }
     want = worker->sync ? NULL : next_want(bodies, worker);
-    if (!want)
+    if (!want) {
+        imap_idle_later(worker);
         return;
+    }
     if (want->box != worker->box || !is_synced(worker) || want->kind == CACHE_WANT_SYNC ||
         want->kind == CACHE_WANT_UIDS) {
         imap_sync_start(worker, want->box, has_want(cache, want->box, CACHE_WANT_UIDS));

@@ -29,8 +29,10 @@ struct ImapSession {
     GHashTable *enabled;
     gboolean knows_capabilities; /* told in the present state */
     gboolean is_greeted, is_ready, is_closed, is_stalled, is_deflating;
-    GQueue queue;     /* ImapFlight, not yet sent */
-    GQueue in_flight; /* ImapFlight, oldest first; only the last may be not written whole */
+    gboolean is_idling; /* the last command is IDLE, and the server waits for its end */
+    gint64 idle_us;     /* since when */
+    GQueue queue;       /* ImapFlight, not yet sent */
+    GQueue in_flight;   /* ImapFlight, oldest first; only the last may be not written whole */
     char prefix[8];
     guint n_tags;
     const guint8 *unread; /* received and not yet read: bytes behind the response at hand */
@@ -57,6 +59,7 @@ void imap_session_fail_with(ImapSession *session, MailError code, const char *fo
 void imap_session_set_capabilities(ImapSession *session, const ImapValue *words);
 void imap_session_forget_capabilities(ImapSession *session);
 void imap_session_become_ready(ImapSession *session);
+void imap_session_end_idle(ImapSession *session);
 /* Bytes that answer a "+". */
 void imap_session_write_line(ImapSession *session, const char *line);
 /* Whether all of it was written. */

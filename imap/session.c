@@ -312,11 +312,22 @@ void imap_session_send_first(ImapSession *session, ImapCommand *command, gboolea
     send_more(session);
 }
 
+void imap_session_end_idle(ImapSession *session)
+{
+    if (!session->is_idling)
+        return;
+    session->is_idling = FALSE;
+    session->heard_us = session->came_on_us = g_get_monotonic_time();
+    allow(session, g_queue_peek_tail(&session->in_flight));
+}
+
 void imap_session_send(ImapSession *session, ImapCommand *command, ImapDoneFunc done, gpointer data)
 {
     g_queue_push_tail(&session->queue, flight_new(command, done, data));
-    if (session->is_ready)
-        send_more(session);
+    if (!session->is_ready)
+        return;
+    imap_session_end_idle(session);
+    send_more(session);
 }
 
 void imap_session_write_line(ImapSession *session, const char *line)
@@ -327,6 +338,7 @@ void imap_session_write_line(ImapSession *session, const char *line)
 
 void imap_session_logout(ImapSession *session)
 {
+    imap_session_end_idle(session);
     if (session->is_ready && is_free_to_send(session))
         imap_session_write_line(session, "ZZ LOGOUT");
 }
@@ -410,6 +422,7 @@ static void on_tagged(ImapSession *session, const ImapResponse *response)
         imap_session_fail_with(session, MAIL_ERROR_PROTOCOL, "an OK to half a command");
         return;
     }
+    session->is_idling &= !imap_command_is_idle(flight->command);
     answer(session, flight, response, error);
     if (!session->is_freed && !session->is_closed)
         send_more(session);
@@ -420,6 +433,10 @@ static void on_continuation(ImapSession *session, const ImapResponse *response)
     ImapFlight *flight = g_queue_peek_tail(&session->in_flight);
 
     if (flight && !imap_flight_is_whole(flight) && !is_owed(flight)) {
+        session->is_idling = imap_command_is_idle(flight->command) && !session->queue.length;
+        session->idle_us = g_get_monotonic_time();
+        if (session->is_idling)
+            return;
         allow(session, flight);
         send_more(session);
     } else if (flight && imap_flight_is_whole(flight) && flight->on_continue) {

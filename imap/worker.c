@@ -224,6 +224,7 @@ static void on_fetch(ImapWorker *worker, const ImapResponse *response)
         return;
     if (!(items.present & IMAP_ITEM_UID)) {
         worker->has_new_flags = TRUE;
+        imap_idle_heard(worker);
         return;
     }
     for (GList *link = worker->jobs.head; link; link = link->next) {
@@ -285,6 +286,7 @@ static void on_size(ImapWorker *worker, const ImapResponse *response)
         if (worker->told.exists)
             worker->told.exists--;
     }
+    imap_idle_heard(worker);
 }
 
 /* Mostly the oldest job's; but a server may tell the result of a search before it says OK to the
@@ -416,6 +418,7 @@ void imap_worker_free(ImapWorker *worker)
 
     if (!worker)
         return;
+    imap_idle_clear(worker);
     imap_session_logout(worker->session);
     imap_session_free(worker->session);
     while ((job = g_queue_pop_head(&worker->jobs))) {

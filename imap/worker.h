@@ -100,6 +100,8 @@ struct ImapWorker {
     gboolean is_simple; /* EXAMINE is refused with parameters, and taken without */
     guint64 n_untold;   /* messages of box that are counted and that no FETCH tells of */
     gboolean has_new_flags; /* told by sequence number: which messages they are of is to be asked */
+    gboolean is_idling, lacks_idle;
+    guint quiet_source, news_source; /* imap/idle.c */
     ImapTold told;
     struct ImapSync *sync;       /* at work */
     struct ImapChanges *changes; /* at work on them: imap/changes.c */
@@ -214,6 +216,14 @@ void imap_sync_free(struct ImapSync *sync);
  * is. */
 gboolean imap_sync_fetched(ImapWorker *worker, const ImapItems *items);
 void imap_sync_vanished(ImapWorker *worker, const ImapResponse *response);
+
+/* --- idle.c --- */
+
+/* There is nothing to do: if it stays so for a second, the server is asked to tell what happens. */
+void imap_idle_later(ImapWorker *worker);
+/* It told something by which it is to be asked what that was: it soon is, if it came unasked. */
+void imap_idle_heard(ImapWorker *worker);
+void imap_idle_clear(ImapWorker *worker);
 
 /* --- uids.c --- */
 
