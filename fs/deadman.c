@@ -17,6 +17,8 @@
 
 #define NAME         "fuse-deadman" /* not ours: who kills all that is called mailfs means the daemon */
 #define DEATH_SIGNAL SIGUSR1
+#define LOOKS        10
+#define LOOK_US      20000
 
 struct Deadman {
     pid_t child;
@@ -44,6 +46,18 @@ static void wait_for_death(pid_t parent)
         ;
 }
 
+/* Whether threads of it are left that do not end.  Without any the kernel has cut the connection,
+ * and the mount may be the next one's already. */
+static gboolean hangs(pid_t parent)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (getppid() != parent)
+            return FALSE;
+        usleep(LOOK_US);
+    }
+    return getppid() == parent;
+}
+
 static _Noreturn void watch(pid_t parent, int fd)
 {
     Target target;
@@ -54,7 +68,7 @@ static _Noreturn void watch(pid_t parent, int fd)
     wait_for_death(parent);
     /* Its other end may still be open. */
     if (fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) == 0 &&
-        read(STDIN_FILENO, &target, sizeof target) == (ssize_t)sizeof target)
+        read(STDIN_FILENO, &target, sizeof target) == (ssize_t)sizeof target && hangs(parent))
         mountpoint_abort(target.path, target.device);
     _exit(EXIT_SUCCESS);
 }

@@ -70,3 +70,20 @@ def test_nobody_is_left(account, mount, user, end, foreground):
     watcher, = descendants(mounted.pid)
     end(mounted)
     wait_until(lambda: ended(watcher))
+
+
+def test_what_watches_over_the_dead_leaves_the_next_one_alone(account, mount, home, user, stack):
+    """Which is mounted at the same place, under the same number, before that gets to work."""
+    account.deliver(message())
+    shared = home(user)
+    first = mount(account.url("imap+insecure"), user=user, home=shared)
+    watcher, = descendants(first.pid)
+    slowly = subprocess.Popen(["strace", "-qq", "-p", str(watcher), "--trace=fcntl",
+                               "--inject=fcntl:delay_enter=2s"], stderr=subprocess.PIPE)
+    stack.callback(slowly.kill)
+    wait_until(lambda: f"TracerPid:\t{slowly.pid}\n" in
+               Path(f"/proc/{watcher}/status").read_text())
+    first.kill(clean=False)
+    second = mount(account.url("imap+insecure"), user=user, home=shared)
+    wait_until(lambda: ended(watcher))
+    assert len(second.run("ls", "INBOX", check=True).stdout.split()) == 1
