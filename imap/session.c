@@ -107,7 +107,7 @@ void imap_session_fail(ImapSession *session, const GError *error)
     if (session->is_closed)
         return;
     session->is_closed = TRUE;
-    session->is_ready = FALSE;
+    session->is_ready = session->is_idling = FALSE;
     g_clear_handle_id(&session->watch_source, g_source_remove);
     g_clear_pointer(&session->sasl, net_sasl_free);
     g_clear_pointer(&session->stream, net_stream_free);

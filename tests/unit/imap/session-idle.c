@@ -89,6 +89,14 @@ static void play_end(int fd)
     play_say(fd, "%s OK idled", tag);
 }
 
+static void play_bye(int fd)
+{
+    g_autofree char *tag = play_expect(fd, "IDLE");
+
+    play_say(fd, "+ idling");
+    play_say(fd, "* BYE shutting down");
+}
+
 static void play_logout(int fd)
 {
     g_autofree char *tag = play_expect(fd, "IDLE");
@@ -264,6 +272,14 @@ static void test_logout(void)
     client_await(trial->closed);
 }
 
+static void test_bye(void)
+{
+    g_autoptr(Trial) trial = trial_new(play_bye, 60);
+
+    client_await(trial->closed);
+    imap_session_logout(trial->session);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -275,5 +291,6 @@ int main(int argc, char **argv)
     g_test_add_func("/imap/session/idle/ended-unasked", test_ended_unasked);
     g_test_add_func("/imap/session/idle/lasts-long", test_lasts_long);
     g_test_add_func("/imap/session/idle/logout", test_logout);
+    g_test_add_func("/imap/session/idle/bye", test_bye);
     return g_test_run();
 }
