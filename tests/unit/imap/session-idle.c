@@ -65,45 +65,40 @@ static void play_refusal_later(int fd)
 
 static void play_deafness(int fd)
 {
-    g_autofree char *tag = play_expect(fd, "IDLE");
+    static const char *const lines[] = {"C: $ IDLE", "S: + idling", "C: DONE", NULL};
 
-    play_say(fd, "+ idling");
-    play_expect_line(fd, "DONE");
+    play_script(fd, lines);
     g_usleep(3 * G_USEC_PER_SEC);
 }
 
 static void play_end_unasked(int fd)
 {
-    g_autofree char *tag = play_expect(fd, "IDLE");
+    static const char *const lines[] = {"C: $ IDLE", "S: + idling", "S: $ OK enough", NULL};
 
-    play_say(fd, "+ idling");
-    play_say(fd, "%s OK enough", tag);
+    play_script(fd, lines);
 }
 
 static void play_end(int fd)
 {
-    g_autofree char *tag = play_expect(fd, "IDLE");
+    static const char *const lines[] = {"C: $ IDLE", "S: + idling", "C: DONE", "S: $ OK idled",
+                                        NULL};
 
-    play_say(fd, "+ idling");
-    play_expect_line(fd, "DONE");
-    play_say(fd, "%s OK idled", tag);
+    play_script(fd, lines);
 }
 
 static void play_bye(int fd)
 {
-    g_autofree char *tag = play_expect(fd, "IDLE");
+    static const char *const lines[] = {"C: $ IDLE", "S: + idling", "S: * BYE shutting down", NULL};
 
-    play_say(fd, "+ idling");
-    play_say(fd, "* BYE shutting down");
+    play_script(fd, lines);
 }
 
 static void play_logout(int fd)
 {
-    g_autofree char *tag = play_expect(fd, "IDLE");
+    static const char *const lines[] = {"C: $ IDLE", "S: + idling", "C: DONE", "C: ZZ LOGOUT",
+                                        NULL};
 
-    play_say(fd, "+ idling");
-    play_expect_line(fd, "DONE");
-    play_expect_line(fd, "ZZ LOGOUT");
+    play_script(fd, lines);
 }
 
 /* --- the client's side --- */
