@@ -35,8 +35,11 @@ class Drop:
 
     def left(self, argument: str) -> list[tuple[int, Letter]]:
         """(number, letter) of the one that is named, or of all that are not deleted."""
-        return [(number, letter) for number, letter in enumerate(self.letters, 1)
-                if number not in self.deleted and argument in ("", str(number))]
+        numbers = range(1, len(self.letters) + 1)
+        if argument:
+            numbers = [int(argument)] if argument.isdecimal() and int(argument) in numbers else []
+        return [(number, self.letters[number - 1]) for number in numbers
+                if number not in self.deleted]
 
 
 class Maildrop:
