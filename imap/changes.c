@@ -630,8 +630,10 @@ void imap_dispatch_changes(ImapWorker *worker)
         enter_ahead(changes);
         return;
     }
-    if (worker->jobs.length)
+    if (worker->jobs.length) {
+        imap_session_end_idle(worker->session);
         return;
+    }
     if (want) {
         start_rights(changes, want->box);
         return;

@@ -8,9 +8,10 @@
 
 static gboolean can_idle(const ImapWorker *worker)
 {
-    return worker->does_lists && worker->has_listed && imap_worker_is_ready(worker) &&
-           !worker->jobs.length && !worker->sync && worker->is_in_box && worker->is_synced &&
-           !worker->lacks_idle && imap_worker_has(worker, "IDLE");
+    return worker->does_lists && !worker->does_changes && worker->has_listed &&
+           imap_worker_is_ready(worker) && !worker->jobs.length && !worker->sync &&
+           worker->is_in_box && worker->is_synced && !worker->lacks_idle &&
+           imap_worker_has(worker, "IDLE");
 }
 
 static void finish(ImapJob *job, const ImapResponse *response, const GError *error)

@@ -31,6 +31,7 @@ struct ImapSession {
     gboolean is_greeted, is_ready, is_closed, is_stalled, is_deflating;
     gboolean is_idling; /* the last command is IDLE, and the server waits for its end */
     gint64 idle_us;     /* since when */
+    gboolean ends_idle; /* as soon as it has begun */
     GQueue queue;       /* ImapFlight, not yet sent */
     GQueue in_flight;   /* ImapFlight, oldest first; only the last may be not written whole */
     char prefix[8];
@@ -59,7 +60,6 @@ void imap_session_fail_with(ImapSession *session, MailError code, const char *fo
 void imap_session_set_capabilities(ImapSession *session, const ImapValue *words);
 void imap_session_forget_capabilities(ImapSession *session);
 void imap_session_become_ready(ImapSession *session);
-void imap_session_end_idle(ImapSession *session);
 /* Bytes that answer a "+". */
 void imap_session_write_line(ImapSession *session, const char *line);
 /* Whether all of it was written. */

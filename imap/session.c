@@ -269,6 +269,7 @@ static void launch(ImapSession *session, ImapFlight *flight)
     if (!session->in_flight.length)
         session->heard_us = session->came_on_us = now;
     flight->tag = g_strdup_printf("%s%u", session->prefix, ++session->n_tags);
+    session->ends_idle = session->queue.length > 0;
     imap_command_finish(flight->command, flight->tag);
     g_debug("> %s", imap_command_log_text(flight->command));
     g_queue_push_tail(&session->in_flight, flight);
@@ -314,6 +315,7 @@ void imap_session_send_first(ImapSession *session, ImapCommand *command, gboolea
 
 void imap_session_end_idle(ImapSession *session)
 {
+    session->ends_idle = TRUE;
     if (!session->is_idling)
         return;
     session->is_idling = FALSE;
@@ -433,7 +435,7 @@ static void on_continuation(ImapSession *session, const ImapResponse *response)
     ImapFlight *flight = g_queue_peek_tail(&session->in_flight);
 
     if (flight && !imap_flight_is_whole(flight) && !is_owed(flight)) {
-        session->is_idling = imap_command_is_idle(flight->command) && !session->queue.length;
+        session->is_idling = imap_command_is_idle(flight->command) && !session->ends_idle;
         session->idle_us = g_get_monotonic_time();
         if (session->is_idling)
             return;

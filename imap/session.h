@@ -60,9 +60,9 @@ ImapLiteralMode imap_session_literal_mode(const ImapSession *session);
  * written; then what the server still expects of it follows. */
 void imap_session_send(ImapSession *session, ImapCommand *command, ImapDoneFunc done,
                        gpointer data);
-/* IDLE is sent as any other command, and ended when another one is to be sent, or when it has
- * lasted for long: whoever sent it may do so again. */
-
+/* Ends IDLE, if it was sent: as any other command is, and ended also when the next one is sent, or
+ * when it has lasted for long. */
+void imap_session_end_idle(ImapSession *session);
 /* Sends COMPRESS where offered; what is sent later waits for its answer (RFC 4978). */
 void imap_session_compress(ImapSession *session);
 /* Sends LOGOUT, unless that would fall into another command, and does not wait. */

@@ -269,6 +269,29 @@ def test_listing_during_an_import(mount, script):
     wait_until(lambda: len(lonely.boxes[1].messages) == 400)
 
 
+class Idler(Lonely):
+    """Tells what happens while it has nothing to do."""
+
+    capabilities = Lonely.capabilities + " IDLE"
+    is_idle = False
+
+    def do_idle(self, peer, command):
+        self.is_idle = True
+        peer.send(b"+ idling\r\n")
+        assert peer.line() == b"DONE"
+        self.is_idle = False
+        return "OK idled"
+
+
+def test_changes_are_made_over_the_connection_that_idles(mount, script):
+    idler = Idler(Box("INBOX", letters(1)))
+    mounted = mount(script(idler).url(), "async")
+    path = files(mounted / "INBOX")[0]
+    wait_until(lambda: idler.is_idle)
+    path.rename(with_flags(path, "F"))
+    wait_until(lambda: idler.boxes[0].messages[0].flags, 20)
+
+
 class Thorough(Writer):
     """Is at one command for as long as it likes, in silence."""
 
