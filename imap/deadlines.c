@@ -7,7 +7,7 @@
  * thousands): when that is given up and begun again, it is done twice. */
 #define ANSWER_MIN_US ((gint64)600 * G_USEC_PER_SEC)
 /* Before servers (29 minutes, RFC 2177) and what is on the way take it for dead. */
-#define IDLE_MAX_US ((gint64)540 * G_USEC_PER_SEC)
+#define IDLE_MAX_US ((gint64)280 * G_USEC_PER_SEC)
 
 /* What the session waits for from the server: anything after the connect, until it is ready; then
  * the answers to commands. */

@@ -3,23 +3,29 @@
  * that was listed last. */
 #include "imap/worker.h"
 
-#define QUIET_MS 1000 /* without a command: who lists a mailbox often lists another one next */
-#define NEWS_MS  50   /* more of it may come */
+#define QUIET_MS   1000 /* without a command: who lists a mailbox often lists another one next */
+#define NEWS_MS    50   /* more of it may come */
+#define LOSSES_MAX 3    /* by accident */
+#define LOSS_US    ((gint64)90 * G_USEC_PER_SEC)
 
 static gboolean can_idle(const ImapWorker *worker)
 {
     return worker->does_lists && !worker->does_changes && worker->has_listed &&
            imap_worker_is_ready(worker) && !worker->jobs.length && !worker->sync &&
            worker->is_in_box && worker->is_synced && !worker->lacks_idle &&
-           imap_worker_has(worker, "IDLE");
+           *worker->account->n_idle_losses < LOSSES_MAX && imap_worker_has(worker, "IDLE");
 }
 
 static void finish(ImapJob *job, const ImapResponse *response, const GError *error)
 {
     ImapWorker *worker = job->worker;
+    gint64 age_us = g_get_monotonic_time() - worker->used_us;
 
     worker->is_idling = FALSE;
     worker->lacks_idle |= error && !imap_session_is_closed(worker->session);
+    /* Some things on the way do not know it, though the server does. */
+    if (job->is_culprit && age_us < LOSS_US)
+        ++*worker->account->n_idle_losses;
 }
 
 static gboolean on_quiet(gpointer data)

@@ -277,6 +277,8 @@ static void on_size(ImapWorker *worker, const ImapResponse *response)
     if (!response->has_number)
         return;
     if (g_str_equal(response->name, "EXISTS")) {
+        if (response->number == worker->told.exists)
+            return;
         /* Fewer without a word of which went: the count alone cannot be trusted. */
         worker->is_dirty |= worker->is_synced && response->number < worker->told.exists;
         worker->told.exists = response->number;
@@ -359,6 +361,7 @@ void imap_account_init(ImapAccount *account, Cache *cache, const ImapOptions *op
         .setbacks = g_hash_table_new(NULL, NULL),
         .lost_looks = g_hash_table_new(NULL, NULL),
         .untold = g_hash_table_new_full(NULL, NULL, NULL, g_free),
+        .n_idle_losses = g_new0(guint, 1),
     };
 }
 
@@ -369,6 +372,7 @@ void imap_account_clear(ImapAccount *account)
     g_hash_table_unref(account->setbacks);
     g_hash_table_unref(account->lost_looks);
     g_hash_table_unref(account->untold);
+    g_free(account->n_idle_losses);
 }
 
 static void on_ready(ImapSession *session, gpointer data)

@@ -64,6 +64,7 @@ typedef struct {
     GHashTable *setbacks;   /* by change: connections lost over it */
     GHashTable *lost_looks; /* by change: connections lost over looking for it */
     GHashTable *untold;     /* by mailbox: ImapRow, for as long as the server would not tell */
+    guint *n_idle_losses;   /* connections that ended soon after IDLE was sent */
 } ImapAccount;
 
 /* @cache and @options are borrowed; clear() frees the rest. */

@@ -99,3 +99,27 @@ def test_a_server_that_refuses_is_not_asked_again(script, mount):
     assert len(os.listdir(mounted / "INBOX")) == 1
     time.sleep(1.5)
     assert host.asked == 1
+
+
+def test_who_does_not_survive_it_is_not_asked_for_ever(script, mount):
+    """As something on the way that does not know it, though the server does."""
+    class Mute(Citizen):
+        capabilities = Citizen.capabilities + " IDLE"
+        asked = 0
+
+        def do_idle(self, peer, command):
+            self.asked += 1
+            peer.wait()
+
+    def lists() -> bool:
+        try:
+            return len(os.listdir(mounted / "INBOX")) == 1
+        except OSError:
+            return False
+
+    host = Mute(Box("INBOX", [Stored(1, LETTER)]))
+    mounted = mount(script(host).url(), "timeout=1")
+    wait_until(lambda: lists() and host.asked == 3, pause=0.2)
+    wait_until(lambda: lists() and "state: online\n" in (mounted / ".mailfs/status").read_text())
+    time.sleep(3)
+    assert lists() and host.asked == 3
