@@ -139,11 +139,11 @@ static void tell_changes(PopBackend *backend, guint32 number, const GError *erro
         pop_drain_fail(backend, number, error);
 }
 
-/* It would not be otherwise the next time; NULL: it may be. */
+/* This visit has failed over it, and the next would; NULL: it may be otherwise then. */
 static GError *dup_suspect_error(const PopBackend *backend, guint32 number, const GError *error)
 {
     if (!error || !is_passing(error) ||
-        !pop_suspects_has(backend->suspects, POP_SUSPECT_RETR, number))
+        !pop_suspects_has_since(backend->suspects, POP_SUSPECT_RETR, number, backend->tried_us))
         return NULL;
     return g_error_new(MAIL_ERROR, MAIL_ERROR_SERVER,
                        "retrieve message %u: the connection ends each time (%s)", number,

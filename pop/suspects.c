@@ -61,6 +61,13 @@ gboolean pop_suspects_has(const PopSuspects *suspects, PopSuspectKind kind, guin
            g_get_monotonic_time() - losses->last_us < REMEMBER_US;
 }
 
+gboolean pop_suspects_has_since(const PopSuspects *suspects, PopSuspectKind kind, guint32 number,
+                                gint64 since_us)
+{
+    return pop_suspects_has(suspects, kind, number) &&
+           get(suspects, kind, number)->last_us >= since_us;
+}
+
 void pop_suspects_forget(PopSuspects *suspects, PopSuspectKind kind, guint32 number)
 {
     g_hash_table_remove(suspects->losses[kind], GUINT_TO_POINTER(number));

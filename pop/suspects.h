@@ -26,5 +26,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PopSuspects, pop_suspects_free)
 /* A connection ended when the answer to this was due, for message @number of the spool. */
 void pop_suspects_note(PopSuspects *suspects, PopSuspectKind kind, guint32 number);
 gboolean pop_suspects_has(const PopSuspects *suspects, PopSuspectKind kind, guint32 number);
+/* The same, and the last of these connections ended after @since_us (monotonic). */
+gboolean pop_suspects_has_since(const PopSuspects *suspects, PopSuspectKind kind, guint32 number,
+                                gint64 since_us);
 /* It came. */
 void pop_suspects_forget(PopSuspects *suspects, PopSuspectKind kind, guint32 number);

@@ -117,7 +117,6 @@ static void refuse_another(PopFetch *fetch)
 
     /* So that the next visit asks for its header again. */
     pop_visit_touch(visit, fetch->number);
-    pop_suspects_note(visit->suspects, POP_SUSPECT_RETR, fetch->number);
     pop_visit_fail_with(visit, MAIL_ERROR_PROTOCOL,
                         "retr %u: %s sends another message than it showed before",
                         entry_of(fetch)->nth, visit->options->account->host);
